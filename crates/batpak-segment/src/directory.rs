@@ -1,0 +1,186 @@
+//! The directory of a log: which files are its segments, and in what order.
+
+use crate::error::{Damage, LogError};
+use crate::file_system::{EntryKind, Environment, File, FileSystem, OpenMode, read_full, write_full};
+use crate::header::{Id, SegmentHeader, file_name, parse_file_name};
+use crate::layout::{self, FORMAT, HeaderBytes, SEGMENT_HEADER_LEN};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub(crate) const LOCK_NAME: &str = "batpak.lock";
+pub(crate) const TAIL_NAME: &str = "batpak.tail";
+const TEMPORARY: &str = ".tmp";
+
+/// A segment's file, its header read and checked.
+#[derive(Clone, Debug)]
+pub(crate) struct SegmentFile {
+    pub(crate) path: PathBuf,
+    pub(crate) header: SegmentHeader,
+    pub(crate) header_crc: u32,
+}
+
+/// What a directory holds.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// The segments in order, one for each number.
+    pub(crate) segments: Vec<SegmentFile>,
+    /// Segments that others replace, and files that were never finished.
+    pub(crate) leftovers: Vec<PathBuf>,
+}
+
+/// Lists `dir` and checks that its segments follow each other.
+pub(crate) fn list(fs: &dyn FileSystem, dir: &Path) -> Result<Listing, LogError> {
+    let mut listing = Listing::default();
+    let mut found = Vec::new();
+    let entries = fs.read_dir(dir).map_err(LogError::io("list", dir))?;
+    for entry in entries {
+        let path = dir.join(&entry.name);
+        if entry.name.ends_with(TEMPORARY) && entry.kind == EntryKind::File {
+            listing.leftovers.push(path);
+        } else if has_segment_extension(&entry.name) {
+            if entry.kind != EntryKind::File {
+                return Err(LogError::ForeignFile { path, reason: "not a regular file" });
+            }
+            found.push(read_segment_file(fs, path, &entry.name)?);
+        }
+    }
+    choose(found, &mut listing)?;
+    check_order(&listing.segments)?;
+    Ok(listing)
+}
+
+fn has_segment_extension(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "fbat")
+}
+
+/// Opens one segment's file and reads its header.
+fn read_segment_file(fs: &dyn FileSystem, path: PathBuf, name: &str) -> Result<SegmentFile, LogError> {
+    let file = fs.open(&path, OpenMode::Read).map_err(LogError::io("open", &path))?;
+    let mut bytes = [0; SEGMENT_HEADER_LEN];
+    let n = read_full(&*file, &mut bytes, 0).map_err(LogError::io("read", &path))?;
+    let header = match layout::decode_header(&bytes[..n]) {
+        HeaderBytes::Header(header) => header,
+        HeaderBytes::OlderCrate => return Err(LogError::OlderCrate { path }),
+        HeaderBytes::NotASegment => {
+            return Err(LogError::ForeignFile { path, reason: "it does not begin like one" });
+        }
+        HeaderBytes::NewerFormat(found) => {
+            return Err(LogError::UnsupportedFormat { path, found, supported: FORMAT });
+        }
+        HeaderBytes::UnknownFeatures(value) => {
+            return Err(LogError::UnsupportedFeature { path, what: "features", value });
+        }
+        HeaderBytes::BadCrc { found, expected } => {
+            let segment = parse_file_name(name).map_or(0, |(number, _)| number);
+            let damage = Damage::HeaderCrc { found, expected };
+            return Err(LogError::Damaged { segment, offset: 0, damage });
+        }
+    };
+    if parse_file_name(name) != Some((header.number, header.generation)) {
+        return Err(LogError::ForeignFile { path, reason: "its name is not that of its number and generation" });
+    }
+    Ok(SegmentFile { path, header, header_crc: layout::header_crc(&bytes) })
+}
+
+/// Where files stand for the same number, the higher generation wins.
+fn choose(mut found: Vec<SegmentFile>, listing: &mut Listing) -> Result<(), LogError> {
+    found.sort_by_key(|file| (std::cmp::Reverse(file.header.generation), file.header.number));
+    for file in found {
+        let (first, last) = (file.header.number, file.header.last_number);
+        let rival =
+            listing.segments.iter().find(|other| other.header.number <= last && first <= other.header.last_number);
+        match rival {
+            None => listing.segments.push(file),
+            Some(other) if replaces(&other.header, &file.header) => listing.leftovers.push(file.path),
+            Some(other) => {
+                return Err(LogError::DuplicateSegment {
+                    number: first.max(other.header.number),
+                    first: other.path.clone(),
+                    second: file.path,
+                });
+            }
+        }
+    }
+    listing.segments.sort_by_key(|file| file.header.number);
+    Ok(())
+}
+
+fn replaces(newer: &SegmentHeader, older: &SegmentHeader) -> bool {
+    newer.generation > older.generation && newer.number <= older.number && older.last_number <= newer.last_number
+}
+
+/// Numbers without a gap from 0, each linked to the one before.
+fn check_order(segments: &[SegmentFile]) -> Result<(), LogError> {
+    let mut next = 0;
+    let mut before: Option<&SegmentHeader> = None;
+    for file in segments {
+        let header = &file.header;
+        if header.number != next {
+            return Err(LogError::MissingSegment { number: next });
+        }
+        let broken = |reason| LogError::BrokenLink { number: header.number, reason };
+        if before.is_some_and(|b| b.store_id != header.store_id) {
+            return Err(broken("it is of another store"));
+        }
+        if before.map_or([0; 16], |b| b.last_link) != header.previous_link {
+            return Err(broken("it names another one as previous"));
+        }
+        next = header.last_number.checked_add(1).ok_or_else(|| broken("its last number is too high"))?;
+        before = Some(header);
+    }
+    Ok(())
+}
+
+/// Makes a segment's file: header written and synced under a temporary name, renamed, directory synced.
+pub(crate) fn create_segment(
+    fs: &dyn FileSystem,
+    dir: &Path,
+    header: &SegmentHeader,
+    content: &[u8],
+) -> Result<(SegmentFile, Arc<dyn File>), LogError> {
+    let path = dir.join(file_name(header.number, header.generation));
+    let temporary = dir.join(file_name(header.number, header.generation) + TEMPORARY);
+    let bytes = layout::encode_header(header);
+    let file = create_temporary(fs, &temporary).map_err(LogError::io("create", &temporary))?;
+    write_full(&*file, &bytes, 0).map_err(LogError::io("write", &temporary))?;
+    write_full(&*file, content, SEGMENT_HEADER_LEN as u64).map_err(LogError::io("write", &temporary))?;
+    file.sync().map_err(LogError::io("sync", &temporary))?;
+    fs.rename(&temporary, &path).map_err(LogError::io("rename", &temporary))?;
+    fs.sync_dir(dir).map_err(LogError::io("sync", dir))?;
+    let header_crc = layout::header_crc(&bytes);
+    Ok((SegmentFile { path, header: *header, header_crc }, file))
+}
+
+fn create_temporary(fs: &dyn FileSystem, path: &Path) -> io::Result<Arc<dyn File>> {
+    match fs.open(path, OpenMode::CreateNew) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            fs.remove_file(path)?;
+            fs.open(path, OpenMode::CreateNew)
+        }
+        other => other,
+    }
+}
+
+/// Makes `dir` and those above it, with their entries durable.
+pub(crate) fn create_dir(fs: &dyn FileSystem, dir: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> =
+        dir.ancestors().take_while(|path| !path.as_os_str().is_empty() && is_missing(fs, path)).collect();
+    fs.create_dir_all(dir)?;
+    for path in missing {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        fs.sync_dir(parent.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
+}
+
+fn is_missing(fs: &dyn FileSystem, path: &Path) -> bool {
+    matches!(fs.read_dir(path), Err(e) if e.kind() == io::ErrorKind::NotFound)
+}
+
+/// A random identifier.
+pub(crate) fn random_id(env: &Environment) -> Result<Id, LogError> {
+    let mut id = [0; 16];
+    env.entropy.fill(&mut id).map_err(LogError::io("draw randomness", ""))?;
+    Ok(id)
+}

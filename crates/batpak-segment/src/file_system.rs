@@ -1,0 +1,174 @@
+//! The door to files, time and randomness: everything from outside comes through these traits.
+
+use std::fmt::Debug;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// An existing file, for reading.
+    Read,
+    /// An existing file, for reading and writing.
+    Write,
+    /// A new file, for reading and writing; it is an error if it exists.
+    CreateNew,
+}
+
+/// What a directory entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link, device, socket or the like.
+    Other,
+}
+
+/// One entry of a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectoryEntry {
+    /// File name without the directory; names that are not UTF-8 are left out by implementations.
+    pub name: String,
+    /// What it is.
+    pub kind: EntryKind,
+}
+
+/// A file system: all that a log needs of one.
+pub trait FileSystem: Debug + Send + Sync {
+    /// Makes a directory and those above it; it is no error if it exists.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn create_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// Lists a directory, in any order.
+    ///
+    /// # Errors
+    /// What the system reports; `NotFound` if there is no such directory.
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<DirectoryEntry>>;
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>>;
+    /// Renames a file within a directory, replacing what has the new name.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Makes the entries of a directory durable.
+    ///
+    /// # Errors
+    /// What the system reports; nothing may then be assumed about what is durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Takes the lock that `path` stands for, creating the file if need be, and writes `holder` into it. `None` if
+    /// somebody else has it. The lock ends when the value is dropped or its process dies.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn try_lock(&self, path: &Path, holder: &str) -> io::Result<Option<Box<dyn Lock>>>;
+}
+
+/// A lock that is held for as long as this value lives.
+pub trait Lock: Debug + Send + Sync {}
+
+/// An open file, read and written at offsets.
+pub trait File: Debug + Send + Sync {
+    /// Reads at most `buf.len()` bytes; 0 at the end of the file.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Writes at most `buf.len()` bytes and says how many.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize>;
+    /// Length in bytes.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn len(&self) -> io::Result<u64>;
+    /// Sets the length in bytes; what is added reads as zeros.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Makes content and length durable.
+    ///
+    /// # Errors
+    /// What the system reports; after one, nothing may be assumed about what is durable.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Whether the file is empty.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+}
+
+/// Fills `buf` from `offset` on, as far as the file goes, and says how far.
+pub(crate) fn read_full(file: &dyn File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while done < buf.len() {
+        match file.read_at(&mut buf[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(n) => done += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(done)
+}
+
+/// Writes all of `buf` at `offset`, going on after short writes and interruptions.
+pub(crate) fn write_full(file: &dyn File, buf: &[u8], offset: u64) -> io::Result<()> {
+    let mut done = 0;
+    while done < buf.len() {
+        match file.write_at(&buf[done..], offset + done as u64) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => done += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// Source of time.
+pub trait Clock: Debug + Send + Sync {
+    /// The wall clock: nanoseconds since 1970-01-01 UTC. It may go back.
+    fn wall_ns(&self) -> i64;
+    /// Time since some fixed moment; it never goes back.
+    fn monotonic(&self) -> Duration;
+}
+
+/// Source of random bytes, good enough for secrets.
+pub trait Entropy: Debug + Send + Sync {
+    /// Fills `buf`.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn fill(&self, buf: &mut [u8]) -> io::Result<()>;
+}
+
+/// Everything from outside that a log uses.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// Files.
+    pub file_system: Arc<dyn FileSystem>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}

@@ -1,0 +1,370 @@
+//! Frames over slices: one commit's records and frame records, built and parsed.
+
+use crate::error::{Damage, LogError};
+use crate::header::{Id, Link, Seal};
+use crate::layout::{
+    self, CRITICAL, FRAME_HEADER_LEN, FRAME_LIMIT, FrameCrc, FrameHeader, ITEM_HEADER_LEN, LINK_TYPE, MARK_TYPE,
+    NO_SEQUENCE, SEAL_TYPE, padded,
+};
+
+/// A commit in the making: records, and frame records beside them.
+///
+/// It can be cleared and used again, which keeps its memory. Everything that does not depend on the place in the log
+/// is laid out as it is pushed, so that the log has little left to do when it appends it.
+#[derive(Debug)]
+pub struct Frame {
+    /// Space for the header, then the items of the records.
+    bytes: Vec<u8>,
+    /// Where each record's item begins.
+    items: Vec<usize>,
+    /// Where the items of the records end.
+    records_end: usize,
+    /// Contents of frame records.
+    typed: Vec<Vec<u8>>,
+}
+
+impl Default for Frame {
+    fn default() -> Self {
+        Self { bytes: vec![0; FRAME_HEADER_LEN], items: Vec::new(), records_end: FRAME_HEADER_LEN, typed: Vec::new() }
+    }
+}
+
+impl Frame {
+    /// An empty frame.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Empties it and keeps its memory.
+    pub fn clear(&mut self) {
+        self.bytes.truncate(FRAME_HEADER_LEN);
+        self.items.clear();
+        self.typed.clear();
+        self.records_end = FRAME_HEADER_LEN;
+    }
+
+    /// Adds a record.
+    pub fn push(&mut self, record: &[u8]) {
+        let item = self.begin_item();
+        self.bytes.extend_from_slice(record);
+        self.end_item(item);
+    }
+
+    /// Adds a record that `write` appends to the buffer it is given.
+    ///
+    /// # Errors
+    /// Those of `write`; the frame is then as it was before.
+    pub fn push_with<T, E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<T, E>) -> Result<T, E> {
+        let item = self.begin_item();
+        match write(&mut self.bytes) {
+            Ok(value) => {
+                self.end_item(item);
+                Ok(value)
+            }
+            Err(error) => {
+                self.bytes.truncate(item);
+                Err(error)
+            }
+        }
+    }
+
+    /// Adds a frame record; its type is at least [`FIRST_USER_TYPE`](crate::FIRST_USER_TYPE). A reader that does not
+    /// know the type of a critical one refuses the segment.
+    ///
+    /// # Errors
+    /// `InvalidOption` if the type belongs to the log itself.
+    pub fn push_frame_record(&mut self, record_type: u16, critical: bool, body: &[u8]) -> Result<(), LogError> {
+        if record_type < layout::FIRST_USER_TYPE {
+            return Err(LogError::InvalidOption {
+                field: "frame record type",
+                min: u64::from(layout::FIRST_USER_TYPE),
+                max: u64::from(u16::MAX),
+                value: u64::from(record_type),
+            });
+        }
+        self.push_typed(record_type, u16::from(critical), body);
+        Ok(())
+    }
+
+    pub(crate) fn push_typed(&mut self, record_type: u16, flags: u16, body: &[u8]) {
+        let mut content = Vec::with_capacity(layout::TYPED_HEADER_LEN + body.len());
+        layout::encode_typed(&mut content, record_type, flags, body);
+        self.typed.push(content);
+    }
+
+    pub(crate) fn link(link: &Link) -> Self {
+        let mut frame = Self::new();
+        frame.push_typed(LINK_TYPE, CRITICAL, &layout::encode_link(link));
+        frame
+    }
+
+    pub(crate) fn seal(seal: &Seal) -> Self {
+        let mut frame = Self::new();
+        frame.push_typed(SEAL_TYPE, CRITICAL, &layout::encode_seal(seal));
+        frame
+    }
+
+    pub(crate) fn mark() -> Self {
+        let mut frame = Self::new();
+        frame.push_typed(MARK_TYPE, 0, &[]);
+        frame
+    }
+
+    /// Number of records.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether it holds no record and no frame record.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty() && self.typed.is_empty()
+    }
+
+    /// The bytes of a record; they may be changed until the frame is appended.
+    ///
+    /// # Panics
+    /// If there are not more than `index` records.
+    pub fn record_mut(&mut self, index: usize) -> &mut [u8] {
+        let from = self.items[index] + ITEM_HEADER_LEN;
+        let to = self.items.get(index + 1).copied().unwrap_or(self.records_end);
+        &mut self.bytes[from..to]
+    }
+
+    /// Offset of a record's item from the start of the frame, in bytes.
+    ///
+    /// # Panics
+    /// If there are not more than `index` records.
+    pub fn record_offset(&self, index: usize) -> u64 {
+        self.items[index] as u64
+    }
+
+    /// Length in bytes that it has in a segment.
+    pub fn encoded_len(&self) -> u64 {
+        let typed: usize = self.typed.iter().map(|content| ITEM_HEADER_LEN + content.len()).sum();
+        padded(self.records_end + typed) as u64
+    }
+
+    fn begin_item(&mut self) -> usize {
+        self.bytes.truncate(self.records_end);
+        let item = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; ITEM_HEADER_LEN]);
+        item
+    }
+
+    fn end_item(&mut self, item: usize) {
+        self.items.push(item);
+        self.records_end = self.bytes.len();
+    }
+
+    /// Writes what depends on the place and returns the frame's bytes and its crc. The caller has checked that the
+    /// lengths and counts fit their fields.
+    pub(crate) fn finish(&mut self, place: &Place<'_>) -> (&[u8], u32) {
+        self.lay_out_frame_records();
+        let header = FrameHeader {
+            len: narrow(self.bytes.len()),
+            crc: 0,
+            previous: place.previous,
+            first_sequence: place.first_sequence,
+            durable_mark: place.durable_mark,
+            records: narrow(self.items.len()),
+            typed: u16::try_from(self.typed.len()).unwrap_or(u16::MAX),
+            flags: 0,
+        };
+        layout::encode_frame_header(&mut self.bytes, &header);
+        let mut crc = FrameCrc::begin(&self.bytes);
+        for index in 0..self.items.len() {
+            let to = self.items.get(index + 1).copied().unwrap_or(self.records_end);
+            let item = &mut self.bytes[self.items[index]..to];
+            crc.item(finish_item(item, place.first_sequence + index as u64, place.segment_id));
+        }
+        let mut at = self.records_end;
+        for content in &self.typed {
+            let to = at + ITEM_HEADER_LEN + content.len();
+            crc.item(finish_item(&mut self.bytes[at..to], NO_SEQUENCE, place.segment_id));
+            at = to;
+        }
+        let crc = crc.finish(place.segment_id, place.offset);
+        layout::put_frame_crc(&mut self.bytes, crc);
+        (&self.bytes, crc)
+    }
+
+    fn lay_out_frame_records(&mut self) {
+        self.bytes.truncate(self.records_end);
+        for content in &self.typed {
+            self.bytes.extend_from_slice(&[0; ITEM_HEADER_LEN]);
+            self.bytes.extend_from_slice(content);
+        }
+        self.bytes.resize(padded(self.bytes.len()), 0);
+    }
+
+    /// Whether all lengths and counts fit their fields and the frame is within `limit` bytes.
+    pub(crate) fn check(&self, limit: u64) -> Result<(), LogError> {
+        let len = self.encoded_len();
+        let limit = limit.min(FRAME_LIMIT);
+        if len > limit {
+            return Err(LogError::TooLarge { field: "frame bytes", limit, value: len });
+        }
+        let typed = self.typed.len() as u64;
+        if typed > u64::from(u16::MAX) {
+            return Err(LogError::TooLarge { field: "frame records", limit: u16::MAX.into(), value: typed });
+        }
+        Ok(())
+    }
+}
+
+/// A length below [`FRAME_LIMIT`], which [`Frame::check`] has seen.
+fn narrow(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+fn finish_item(item: &mut [u8], position: u64, segment_id: &Id) -> u32 {
+    let (head, content) = item.split_at_mut(ITEM_HEADER_LEN);
+    let len = narrow(content.len());
+    let crc = layout::item_crc(len, content, position, segment_id);
+    layout::put_item_header(head, len, crc);
+    crc
+}
+
+/// Where a frame stands: all that its crc binds it to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) segment_id: &'a Id,
+    pub(crate) offset: u64,
+    pub(crate) previous: u32,
+    pub(crate) first_sequence: u64,
+    pub(crate) durable_mark: u64,
+}
+
+/// A frame that is valid at its place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrameRef<'a> {
+    pub(crate) header: FrameHeader,
+    bytes: &'a [u8],
+}
+
+/// One item of a frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Item<'a> {
+    /// A record.
+    Record { content: &'a [u8] },
+    /// A frame record.
+    Typed { record_type: u16, flags: u16, body: &'a [u8] },
+}
+
+impl<'a> FrameRef<'a> {
+    /// Parses the frame at the beginning of `bytes`, which reach to the end of what is there, and checks every crc.
+    pub(crate) fn parse(bytes: &'a [u8], segment_id: &Id, offset: u64) -> Result<Self, Damage> {
+        let len = frame_len(bytes)?;
+        let bytes = &bytes[..len];
+        let header = layout::decode_frame_header(bytes);
+        let frame = Self { header, bytes };
+        frame.check_frame(segment_id, offset)?;
+        frame.check_items(segment_id)?;
+        Ok(frame)
+    }
+
+    /// Checks everything but the contents of the items. It comes first: bytes that only look like a frame fail here,
+    /// before their lengths cost anything.
+    fn check_frame(&self, segment_id: &Id, offset: u64) -> Result<(), Damage> {
+        let mut crc = FrameCrc::begin(self.bytes);
+        let mut at = FRAME_HEADER_LEN;
+        for _ in 0..self.item_count() {
+            let (len, item_crc) = self.item_header(at)?;
+            crc.item(item_crc);
+            at += ITEM_HEADER_LEN + len;
+        }
+        let found = crc.finish(segment_id, offset);
+        if found != self.header.crc {
+            return Err(Damage::FrameCrc { found, expected: self.header.crc });
+        }
+        let padding = &self.bytes[at..];
+        if padding.len() >= layout::FRAME_ALIGN || padding.iter().any(|b| *b != 0) || self.header.flags != 0 {
+            return Err(Damage::NotZero);
+        }
+        Ok(())
+    }
+
+    fn check_items(&self, segment_id: &Id) -> Result<(), Damage> {
+        let mut at = FRAME_HEADER_LEN;
+        for index in 0..self.item_count() {
+            let (len, expected) = self.item_header(at)?;
+            let content = &self.bytes[at + ITEM_HEADER_LEN..at + ITEM_HEADER_LEN + len];
+            let found = layout::item_crc(narrow(len), content, self.position(index), segment_id);
+            if found != expected {
+                return Err(Damage::ItemCrc { found, expected });
+            }
+            at += ITEM_HEADER_LEN + len;
+        }
+        Ok(())
+    }
+
+    fn item_count(&self) -> u64 {
+        u64::from(self.header.records) + u64::from(self.header.typed)
+    }
+
+    fn position(&self, index: u64) -> u64 {
+        if index < u64::from(self.header.records) {
+            self.header.first_sequence.wrapping_add(index)
+        } else {
+            NO_SEQUENCE
+        }
+    }
+
+    /// Length and crc of the item at `at`, once it is known to fit.
+    fn item_header(&self, at: usize) -> Result<(usize, u32), Damage> {
+        let rest = &self.bytes[at..];
+        if rest.len() < ITEM_HEADER_LEN {
+            return Err(Damage::Length { value: ITEM_HEADER_LEN as u64, available: rest.len() as u64 });
+        }
+        let (len, crc) = layout::decode_item_header(rest);
+        let available = rest.len() - ITEM_HEADER_LEN;
+        if len as usize > available {
+            return Err(Damage::Length { value: len.into(), available: available as u64 });
+        }
+        Ok((len as usize, crc))
+    }
+
+    /// Length in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// One past the sequence of its last record.
+    pub(crate) fn end_sequence(&self) -> u64 {
+        self.header.first_sequence.saturating_add(self.header.records.into())
+    }
+
+    /// Its items, in order.
+    pub(crate) fn items(&self) -> impl Iterator<Item = Item<'a>> + use<'a> {
+        let frame = *self;
+        let mut at = FRAME_HEADER_LEN;
+        (0..frame.item_count()).map_while(move |index| {
+            let (len, _) = frame.item_header(at).ok()?;
+            let content = &frame.bytes[at + ITEM_HEADER_LEN..at + ITEM_HEADER_LEN + len];
+            let item = frame.item(index, content);
+            at += ITEM_HEADER_LEN + len;
+            item
+        })
+    }
+
+    fn item(&self, index: u64, content: &'a [u8]) -> Option<Item<'a>> {
+        if self.position(index) != NO_SEQUENCE {
+            return Some(Item::Record { content });
+        }
+        let (record_type, flags, body) = layout::decode_typed(content)?;
+        Some(Item::Typed { record_type, flags, body })
+    }
+}
+
+/// The length of the frame at the beginning of `bytes`, if one is there and fits.
+pub(crate) fn frame_len(bytes: &[u8]) -> Result<usize, Damage> {
+    if bytes.len() < FRAME_HEADER_LEN || !layout::starts_like_frame(bytes) {
+        return Err(Damage::NoFrame);
+    }
+    let len = layout::decode_frame_header(bytes).len as usize;
+    let fits = len <= bytes.len() && len >= FRAME_HEADER_LEN && len.is_multiple_of(layout::FRAME_ALIGN);
+    if !fits {
+        return Err(Damage::Length { value: len as u64, available: bytes.len() as u64 });
+    }
+    Ok(len)
+}

@@ -1,0 +1,403 @@
+//! The log that is open for writing: appends, rotation, closing.
+
+use crate::directory::{self, SegmentFile};
+use crate::error::{Failure, LogError};
+use crate::file_system::{Environment, File, Lock, OpenMode, write_full};
+use crate::frame::{Frame, Place};
+use crate::header::{Link, LogHead, Seal, SegmentHeader};
+use crate::layout::{SEAL_FRAME_LEN, SEGMENT_HEADER_LEN};
+use crate::reader::{LogReader, Position, Records, Segment};
+use crate::recover::{Repair, Unrecovered};
+use crate::snapshot;
+use crate::sync::{GroupSync, Written};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Sequences are below this: 40 bits.
+pub(crate) const SEQUENCE_LIMIT: u64 = 1 << 40;
+
+/// Options of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// A segment is left for the next one before it grows beyond this, in bytes, from 512 to 1 GiB; 64 MiB by default.
+    /// A commit that is larger gets a segment of its own.
+    pub segment_max_bytes: u64,
+    /// The largest commit, in bytes with all that the format adds, from 256 bytes to 1 GiB; 65 MiB by default.
+    pub frame_max_bytes: u64,
+    /// How many files of sealed segments may be open at once, from 1 to 65536; 64 by default.
+    pub fd_budget: usize,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { segment_max_bytes: 64 << 20, frame_max_bytes: 65 << 20, fd_budget: 64 }
+    }
+}
+
+impl LogConfig {
+    pub(crate) fn check(&self) -> Result<(), LogError> {
+        let within = |field, min, max, value| {
+            let ok = (min..=max).contains(&value);
+            if ok { Ok(()) } else { Err(LogError::InvalidOption { field, min, max, value }) }
+        };
+        within("segment_max_bytes", 512, 1 << 30, self.segment_max_bytes)?;
+        within("frame_max_bytes", 256, 1 << 30, self.frame_max_bytes)?;
+        within("fd_budget", 1, 65536, self.fd_budget as u64)
+    }
+}
+
+/// Where a commit stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Sequence of its first record, or of the next one if it has none.
+    pub first_sequence: u64,
+    /// Offset of the frame in its segment, in bytes.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
+/// A log open for writing, the only one of its directory. It can be shared between threads.
+///
+/// # Durability
+/// What [`append`](Self::append) has accepted survives the death of the process. It survives a power cut once
+/// [`sync`](Self::sync) or [`sync_to`](Self::sync_to) has returned for it. After a failed write or sync nothing more
+/// is accepted; reads go on.
+#[derive(Debug)]
+pub struct Log {
+    env: Environment,
+    dir: PathBuf,
+    config: LogConfig,
+    writer: Mutex<Writer>,
+    sync: GroupSync,
+    reader: LogReader,
+    lock: Mutex<Option<Box<dyn Lock>>>,
+}
+
+/// What only the thread that appends may touch.
+#[derive(Debug)]
+struct Writer {
+    file: Arc<dyn File>,
+    header: SegmentHeader,
+    /// Sequence of the first record of the active segment.
+    first_sequence: u64,
+    at: u64,
+    previous: u32,
+    sequence: u64,
+    frames: u64,
+    spare: Option<SegmentFile>,
+    head: LogHead,
+    /// Whether the last frame is the mark of a close, or nothing was ever written.
+    marked: bool,
+    closed: bool,
+}
+
+/// Where a log goes on.
+pub(crate) struct Start {
+    pub(crate) sealed: Vec<Segment>,
+    pub(crate) active: Segment,
+    pub(crate) file: Arc<dyn File>,
+    pub(crate) at: u64,
+    pub(crate) previous: u32,
+    pub(crate) sequence: u64,
+    pub(crate) spare: Option<SegmentFile>,
+    pub(crate) marked: bool,
+}
+
+impl Log {
+    /// Opens the log in `dir` on the real file system, making it if there is none, and repairs what a crash left.
+    ///
+    /// # Errors
+    /// See [`Unrecovered::open`] and [`Unrecovered::recover`].
+    pub fn open(dir: impl AsRef<Path>, config: LogConfig) -> Result<(Self, Repair), LogError> {
+        Unrecovered::open(Environment::default(), dir.as_ref(), config)?.recover()
+    }
+
+    pub(crate) fn start(env: Environment, dir: PathBuf, config: LogConfig, lock: Box<dyn Lock>, start: Start) -> Self {
+        let Start { sealed, active, file, at, previous, sequence, spare, marked } = start;
+        let header = active.header;
+        let first_sequence = active.first_sequence();
+        let reader = LogReader::new(&env, config.fd_budget, &sealed, active, Arc::clone(&file));
+        reader.set_end(sequence);
+        let written = Written { frames: 0, sequence, offset: at, segment: header.number };
+        let writer = Writer {
+            file,
+            header,
+            first_sequence,
+            at,
+            previous,
+            sequence,
+            frames: 0,
+            spare,
+            head: header.head,
+            marked,
+            closed: false,
+        };
+        Self {
+            env,
+            dir,
+            config,
+            writer: Mutex::new(writer),
+            sync: GroupSync::new(&written),
+            reader,
+            lock: Mutex::new(Some(lock)),
+        }
+    }
+
+    /// Appends one record as a commit of its own and returns its position.
+    ///
+    /// # Errors
+    /// See [`append_frame`](Self::append_frame).
+    pub fn append(&self, record: &[u8]) -> Result<Position, LogError> {
+        let mut frame = Frame::new();
+        frame.push(record);
+        let appended = self.append_frame(&mut frame)?;
+        let offset = appended.offset + frame.record_offset(0);
+        Ok(Position { sequence: appended.first_sequence, offset })
+    }
+
+    /// Appends a commit: all of its records or, after a crash, none.
+    ///
+    /// # Errors
+    /// `TooLarge` if the frame or the sequence is beyond its limit, or an I/O error if the next segment cannot be
+    /// made: nothing is changed then. `Failed` if a write or sync failed, now or before. `Closed`.
+    pub fn append_frame(&self, frame: &mut Frame) -> Result<Appended, LogError> {
+        frame.check(self.config.frame_max_bytes)?;
+        let mut writer = self.writer();
+        self.check_open(&writer)?;
+        let left = SEQUENCE_LIMIT - writer.sequence;
+        let records = frame.len() as u64;
+        if records > left {
+            let value = writer.sequence.saturating_add(records);
+            return Err(LogError::TooLarge { field: "sequence", limit: SEQUENCE_LIMIT, value });
+        }
+        if self.must_rotate(&writer, frame) {
+            self.rotate_to_next(&mut writer)?;
+        }
+        self.write(&mut writer, frame)
+    }
+
+    /// The sequence that the next record gets, if nobody else appends before.
+    pub fn next_sequence(&self) -> u64 {
+        self.writer().sequence
+    }
+
+    /// Every record below this sequence survives a power cut.
+    pub fn durable_sequence(&self) -> u64 {
+        self.sync.durable_sequence()
+    }
+
+    /// Makes everything that was appended before the call durable. Threads that wait at once share one sync.
+    ///
+    /// # Errors
+    /// `Failed` if a write or sync failed, now or before.
+    pub fn sync(&self) -> Result<(), LogError> {
+        let frames = self.writer().frames;
+        self.sync.wait(|durable| durable.frames >= frames, || self.written())
+    }
+
+    /// Waits until every record below `sequence` is durable, syncing if nobody else does.
+    ///
+    /// # Errors
+    /// `Failed` if a write or sync failed, now or before.
+    pub fn sync_to(&self, sequence: u64) -> Result<(), LogError> {
+        self.sync.wait(|durable| durable.sequence >= sequence, || self.written())
+    }
+
+    /// Seals the active segment and goes on in a new one; nothing happens if it is empty.
+    ///
+    /// # Errors
+    /// See [`append_frame`](Self::append_frame).
+    pub fn rotate(&self) -> Result<(), LogError> {
+        let mut writer = self.writer();
+        self.check_open(&writer)?;
+        if writer.is_fresh() { Ok(()) } else { self.rotate_to_next(&mut writer) }
+    }
+
+    /// Reads the record at `position` into `buf` and returns it.
+    ///
+    /// # Errors
+    /// `NotFound` if no record can be there, `Damaged` if what is there is not the record; I/O errors.
+    pub fn read<'b>(&self, position: Position, buf: &'b mut Vec<u8>) -> Result<&'b [u8], LogError> {
+        self.reader.read(position, buf)
+    }
+
+    /// The records from `sequence` on, in order, up to what was appended before the call.
+    pub fn records(&self, sequence: u64) -> Records {
+        self.reader.records(sequence)
+    }
+
+    /// A reader of this log that lives as long as it likes.
+    pub fn reader(&self) -> &LogReader {
+        &self.reader
+    }
+
+    /// Tells the log the newest head of the history that it holds; it stands in the header of the next segment.
+    pub fn set_head(&self, head: LogHead) {
+        self.writer().head = head;
+    }
+
+    /// Copies everything that was appended before the call into `dir`, which becomes a log of its own.
+    ///
+    /// # Errors
+    /// `NotEmpty` if `dir` already holds segments; what [`sync`](Self::sync) and the file system report.
+    pub fn snapshot(&self, dir: &Path) -> Result<(), LogError> {
+        self.check_open(&self.writer())?;
+        self.sync()?;
+        snapshot::copy(&self.env, &self.reader, self.durable_sequence(), dir)
+    }
+
+    /// Why nothing is accepted any more, if a write or sync failed.
+    pub fn failure(&self) -> Option<&Arc<Failure>> {
+        self.sync.failure()
+    }
+
+    /// Ends writing because of damage that a reader met. The first cause stays.
+    pub fn fail(&self, operation: &'static str, error: &LogError) {
+        let failure = Failure { operation, reason: error.to_string(), kind: std::io::ErrorKind::InvalidData };
+        self.sync.fail(failure);
+    }
+
+    /// Syncs, marks the log as closed if anything was appended since the last mark, and releases the directory. Later
+    /// calls say `Closed`.
+    ///
+    /// # Errors
+    /// `Failed` if a write or sync failed, now or before; the directory is released nevertheless.
+    pub fn close(&self) -> Result<(), LogError> {
+        let mut writer = self.writer();
+        if writer.closed {
+            return Err(LogError::Closed);
+        }
+        writer.closed = true;
+        drop(writer);
+        let result = self.sync().and_then(|()| self.mark_closed());
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        result
+    }
+
+    /// Everything is synced and nothing is appended any more.
+    fn mark_closed(&self) -> Result<(), LogError> {
+        let mut writer = self.writer();
+        if writer.marked {
+            return Ok(());
+        }
+        self.write(&mut writer, &mut Frame::mark())?;
+        drop(writer);
+        self.sync()
+    }
+
+    fn check_open(&self, writer: &Writer) -> Result<(), LogError> {
+        if let Some(cause) = self.sync.failure() {
+            return Err(LogError::Failed { cause: Arc::clone(cause) });
+        }
+        if writer.closed { Err(LogError::Closed) } else { Ok(()) }
+    }
+
+    /// A panic cannot leave the writer between two states: its fields change after the write that they describe.
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a sync that begins now would make durable, and the file to sync.
+    fn written(&self) -> (Written, Arc<dyn File>) {
+        let writer = self.writer();
+        (writer.written(), Arc::clone(&writer.file))
+    }
+
+    fn must_rotate(&self, writer: &Writer, frame: &Frame) -> bool {
+        let end = writer.at + frame.encoded_len() + SEAL_FRAME_LEN as u64;
+        end > self.config.segment_max_bytes && !writer.is_fresh()
+    }
+
+    fn write(&self, writer: &mut Writer, frame: &mut Frame) -> Result<Appended, LogError> {
+        let place = Place {
+            segment_id: &writer.header.segment_id,
+            offset: writer.at,
+            previous: writer.previous,
+            first_sequence: writer.sequence,
+            durable_mark: self.sync.durable_offset(writer.header.number).max(SEGMENT_HEADER_LEN as u64),
+        };
+        let records = frame.len() as u64;
+        let (bytes, crc) = frame.finish(&place);
+        write_full(&*writer.file, bytes, writer.at).map_err(|e| self.failed("write", &e))?;
+        let appended = Appended { first_sequence: writer.sequence, offset: writer.at, bytes: bytes.len() as u64 };
+        writer.at += appended.bytes;
+        writer.previous = crc;
+        writer.sequence += records;
+        writer.frames += 1;
+        writer.marked = false;
+        self.reader.set_end(writer.sequence);
+        Ok(appended)
+    }
+
+    /// Makes the next segment, seals this one, syncs it, and begins the next.
+    fn rotate_to_next(&self, writer: &mut Writer) -> Result<(), LogError> {
+        let (next, file) = self.next_segment(writer)?;
+        let seal = Seal {
+            next_link: next.header.first_link,
+            end_sequence: writer.sequence,
+            count: writer.sequence - writer.first_sequence,
+        };
+        self.write(writer, &mut Frame::seal(&seal))?;
+        writer.file.set_len(writer.at).map_err(|e| self.failed("rotate", &e))?;
+        writer.file.sync().map_err(|e| self.failed("sync", &e))?;
+        self.sync.advance(&writer.written());
+        let link = Link {
+            first_sequence: writer.sequence,
+            previous_link: writer.header.last_link,
+            previous_end: writer.sequence,
+            previous_count: seal.count,
+            previous_seal_crc: writer.previous,
+        };
+        self.reader.rotate(Segment::new(&next, link), Arc::clone(&file));
+        writer.file = file;
+        writer.header = next.header;
+        writer.first_sequence = writer.sequence;
+        writer.at = SEGMENT_HEADER_LEN as u64;
+        writer.previous = next.header_crc;
+        self.write(writer, &mut Frame::link(&link)).map(drop)
+    }
+
+    /// The segment that was made ahead, or a new one. A failure before it has its name changes nothing.
+    fn next_segment(&self, writer: &mut Writer) -> Result<(SegmentFile, Arc<dyn File>), LogError> {
+        let fs = &*self.env.file_system;
+        if let Some(spare) = writer.spare.take() {
+            let file = fs.open(&spare.path, OpenMode::Write).map_err(LogError::io("open", &spare.path))?;
+            return Ok((spare, file));
+        }
+        let before = &writer.header;
+        let mut header = SegmentHeader::new(
+            before.last_number + 1,
+            directory::random_id(&self.env)?,
+            before.store_id,
+            before.last_link,
+        );
+        header.epoch = before.epoch;
+        header.head = writer.head;
+        header.created_ns = self.env.clock.wall_ns();
+        directory::create_segment(fs, &self.dir, &header, &[])
+    }
+
+    fn failed(&self, operation: &'static str, error: &std::io::Error) -> LogError {
+        let failure = Failure { operation, reason: error.to_string(), kind: error.kind() };
+        LogError::Failed { cause: self.sync.fail(failure) }
+    }
+}
+
+impl Drop for Log {
+    /// Closes it, if that was not done; errors are lost, so call [`Log::close`].
+    fn drop(&mut self) {
+        let _ = self.close();
+    }
+}
+
+impl Writer {
+    /// Whether the active segment holds nothing but its link.
+    fn is_fresh(&self) -> bool {
+        self.sequence == self.first_sequence && self.at <= SEGMENT_HEADER_LEN as u64 + 104
+    }
+
+    fn written(&self) -> Written {
+        Written { frames: self.frames, sequence: self.sequence, offset: self.at, segment: self.header.number }
+    }
+}

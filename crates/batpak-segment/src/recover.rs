@@ -1,0 +1,416 @@
+//! From what a crash left to a log that can be written: the only module that repairs.
+
+use crate::directory::{self, LOCK_NAME, Listing, SegmentFile, TAIL_NAME};
+use crate::error::{Damage, LogError};
+use crate::file_system::{Environment, File, Lock, OpenMode, read_full, write_full};
+use crate::frame::{Frame, Place};
+use crate::header::{Link, Seal, SegmentHeader};
+use crate::layout::{FRAME_HEADER_LEN, SEAL_FRAME_LEN, SEGMENT_HEADER_LEN};
+use crate::log::{Log, LogConfig, Start};
+use crate::reader::Segment;
+use crate::scan::{Chain, End, Last, Scan, scan};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What opening a log found and mended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Repair {
+    /// Whether the last writer closed it, so that nothing had to be mended.
+    pub closed_cleanly: bool,
+    /// What was cut from the end, if anything was.
+    pub torn: Option<Torn>,
+    /// Frames that were only in the tail.
+    pub from_tail: u64,
+    /// Files that were removed: replaced segments and files that were never finished.
+    pub removed: Vec<PathBuf>,
+    /// Number of segments.
+    pub segments: u64,
+}
+
+/// What was cut from the end of the active segment: it had been written and never known to be durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Torn {
+    /// Number of the segment.
+    pub segment: u64,
+    /// Offset in its file, in bytes.
+    pub offset: u64,
+    /// Number of bytes up to the last one that was not zero.
+    pub bytes: u64,
+    /// Number of whole frames in them.
+    pub frames: u64,
+}
+
+/// A log's directory, locked and listed, before anything in it may be changed.
+#[derive(Debug)]
+pub struct Unrecovered {
+    env: Environment,
+    dir: PathBuf,
+    config: LogConfig,
+    lock: Box<dyn Lock>,
+    listing: Listing,
+}
+
+impl Unrecovered {
+    /// Locks `dir`, making it if need be, and reads the headers of its segments.
+    ///
+    /// # Errors
+    /// `Locked`, `ReadOnly`, everything that is wrong with the directory as a whole, and I/O errors.
+    pub fn open(env: Environment, dir: &Path, config: LogConfig) -> Result<Self, LogError> {
+        config.check()?;
+        let fs = &*env.file_system;
+        directory::create_dir(fs, dir).map_err(|e| refused(dir, "create", e))?;
+        let lock = take_lock(&env, dir)?;
+        let listing = directory::list(fs, dir)?;
+        Ok(Self { env, dir: dir.to_owned(), config, lock, listing })
+    }
+
+    /// Makes the log writable: cuts what is torn, takes what is only in the tail, and syncs what it keeps.
+    ///
+    /// # Errors
+    /// `Damaged` and the like if something durable is missing or changed: nothing is changed then. I/O errors.
+    pub fn recover(self) -> Result<(Log, Repair), LogError> {
+        let mut repair = Repair::default();
+        if self.listing.segments.is_empty() {
+            repair.closed_cleanly = true;
+        }
+        let found = match self.listing.segments.as_slice() {
+            [] => None,
+            segments => Some(examine(&self.env, &self.dir, segments)?),
+        };
+        for path in &self.listing.leftovers {
+            self.env.file_system.remove_file(path).map_err(LogError::io("remove", path))?;
+            repair.removed.push(path.clone());
+        }
+        if !repair.removed.is_empty() {
+            self.env.file_system.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))?;
+        }
+        let start = match found {
+            None => new_log(&self.env, &self.dir)?,
+            Some(found) => mend(&self.env, found, &mut repair)?,
+        };
+        repair.segments = start.sealed.len() as u64 + 1;
+        Ok((Log::start(self.env, self.dir, self.config, self.lock, start), repair))
+    }
+}
+
+fn take_lock(env: &Environment, dir: &Path) -> Result<Box<dyn Lock>, LogError> {
+    let path = dir.join(LOCK_NAME);
+    let holder = format!("process {}", std::process::id());
+    match env.file_system.try_lock(&path, &holder) {
+        Ok(Some(lock)) => Ok(lock),
+        Ok(None) => Err(LogError::Locked { path: dir.to_owned(), holder: read_holder(env, &path) }),
+        Err(e) => Err(refused(dir, "lock", e)),
+    }
+}
+
+fn read_holder(env: &Environment, path: &Path) -> String {
+    let mut bytes = [0; 64];
+    let n = env.file_system.open(path, OpenMode::Read).and_then(|file| read_full(&*file, &mut bytes, 0)).unwrap_or(0);
+    String::from_utf8_lossy(&bytes[..n]).into_owned()
+}
+
+fn refused(dir: &Path, operation: &'static str, source: io::Error) -> LogError {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            LogError::ReadOnly { path: dir.to_owned(), source }
+        }
+        _ => LogError::Io { operation, path: dir.to_owned(), source },
+    }
+}
+
+/// What the segments of a directory are, before anything is changed.
+pub(crate) struct Found {
+    pub(crate) sealed: Vec<Segment>,
+    pub(crate) active: Active,
+    /// A next segment that was made ahead and holds nothing.
+    pub(crate) spare: Option<SegmentFile>,
+}
+
+/// The segment that appends go to.
+pub(crate) struct Active {
+    pub(crate) file: SegmentFile,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) chain: Chain,
+    pub(crate) end: End,
+    /// Frames that continue the segment and are only in the tail, one after the other.
+    pub(crate) tail: Vec<u8>,
+    pub(crate) tail_frames: u64,
+    /// What the first frame has to say, if there is none yet.
+    pub(crate) link: Link,
+}
+
+/// Finds the active segment, reads it, and checks that the sealed ones lead to it.
+pub(crate) fn examine(env: &Environment, dir: &Path, segments: &[SegmentFile]) -> Result<Found, LogError> {
+    let [before @ .., last] = segments else {
+        return Err(LogError::NoLog { path: dir.to_owned() });
+    };
+    let (bytes, newest) = read_and_scan(env, last)?;
+    if newest.chain.seal().is_some() {
+        return Err(LogError::MissingSegment { number: last.header.last_number + 1 });
+    }
+    let begun = newest.chain.last != Last::Nothing || matches!(newest.end, End::Damaged(_) | End::Unknown(_));
+    if let ([sealed @ .., previous], false) = (before, begun) {
+        let (previous_bytes, scanned) = read_and_scan(env, previous)?;
+        if scanned.chain.seal().is_none() {
+            let (sealed, link) = check_sealed(env, sealed)?;
+            let active = Active::new(env, dir, previous, previous_bytes, scanned, link)?;
+            return Ok(Found { sealed, active, spare: Some(last.clone()) });
+        }
+    }
+    let (sealed, link) = check_sealed(env, before)?;
+    let active = Active::new(env, dir, last, bytes, newest, link)?;
+    Ok(Found { sealed, active, spare: None })
+}
+
+fn read_and_scan(env: &Environment, segment: &SegmentFile) -> Result<(Vec<u8>, Scan), LogError> {
+    let bytes = read_all(env, &segment.path)?;
+    let scanned = scan(&bytes, &segment.header.segment_id, segment.header_crc);
+    Ok((bytes, scanned))
+}
+
+pub(crate) fn read_all(env: &Environment, path: &Path) -> Result<Vec<u8>, LogError> {
+    let file = env.file_system.open(path, OpenMode::Read).map_err(LogError::io("open", path))?;
+    let len = file.len().map_err(LogError::io("read", path))?;
+    let len = usize::try_from(len).map_err(|_| LogError::TooLarge {
+        field: "segment bytes",
+        limit: usize::MAX as u64,
+        value: len,
+    })?;
+    let mut bytes = vec![0; len];
+    let n = read_full(&*file, &mut bytes, 0).map_err(LogError::io("read", path))?;
+    bytes.truncate(n);
+    Ok(bytes)
+}
+
+impl Active {
+    fn new(
+        env: &Environment,
+        dir: &Path,
+        file: &SegmentFile,
+        bytes: Vec<u8>,
+        scanned: Scan,
+        link: Link,
+    ) -> Result<Self, LogError> {
+        let Scan { chain, end } = scanned;
+        let number = file.header.number;
+        match end {
+            End::Damaged(damage) => return Err(LogError::Damaged { segment: number, offset: chain.at, damage }),
+            End::Unknown(record_type) => {
+                let value = record_type.into();
+                return Err(LogError::UnsupportedFeature { path: file.path.clone(), what: "frame record", value });
+            }
+            End::Clean | End::Torn { .. } => {}
+        }
+        if chain.link.is_some_and(|found| !continues(&found, &link)) {
+            return Err(LogError::BrokenLink { number, reason: "its link is not the seal of the one before" });
+        }
+        let mut active = Self { file: file.clone(), bytes, chain, end, tail: Vec::new(), tail_frames: 0, link };
+        active.take_tail(env, &dir.join(TAIL_NAME))?;
+        Ok(active)
+    }
+
+    /// Takes the frames of the tail that go on where the segment ends.
+    fn take_tail(&mut self, env: &Environment, path: &Path) -> Result<(), LogError> {
+        let ring = match read_all(env, path) {
+            Ok(ring) => ring,
+            Err(LogError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(e),
+        };
+        if !ring.len().is_power_of_two() || ring.len() < 65536 {
+            return Ok(());
+        }
+        while let Some(frame) = self.next_in_tail(&ring) {
+            self.tail.extend_from_slice(&frame);
+            self.tail_frames += 1;
+        }
+        Ok(())
+    }
+
+    fn next_in_tail(&mut self, ring: &[u8]) -> Option<Vec<u8>> {
+        let header = from_ring(ring, self.chain.at, FRAME_HEADER_LEN);
+        let len = crate::layout::decode_frame_header(&header).len as usize;
+        if len > ring.len() {
+            return None;
+        }
+        let bytes = from_ring(ring, self.chain.at, len);
+        self.chain.take(&bytes, &self.file.header.segment_id).ok()?;
+        Some(bytes)
+    }
+}
+
+/// `len` bytes of the tail that stand for the segment's offset `at`.
+fn from_ring(ring: &[u8], at: u64, len: usize) -> Vec<u8> {
+    let start = at % ring.len() as u64;
+    let start = usize::try_from(start).unwrap_or(0);
+    ring.iter().cycle().skip(start).take(len).copied().collect()
+}
+
+/// Whether the link in a segment says what the segment before says about itself.
+fn continues(found: &Link, expected: &Link) -> bool {
+    let same = Link { previous_seal_crc: 0, ..*found } == Link { previous_seal_crc: 0, ..*expected };
+    same && (expected.previous_seal_crc == 0 || expected.previous_seal_crc == found.previous_seal_crc)
+}
+
+/// Checks links and seals of the sealed segments, from the first to the last, and returns what the link of the
+/// segment after them has to be.
+fn check_sealed(env: &Environment, segments: &[SegmentFile]) -> Result<(Vec<Segment>, Link), LogError> {
+    let mut expected = Link::default();
+    let mut sealed = Vec::with_capacity(segments.len());
+    for file in segments {
+        let ends = read_ends(env, file)?;
+        if !continues(&ends.link, &expected) {
+            let number = file.header.number;
+            return Err(LogError::BrokenLink { number, reason: "its link is not the seal of the one before" });
+        }
+        sealed.push(Segment::new(file, ends.link));
+        expected = link_after(&file.header, &ends);
+    }
+    Ok((sealed, expected))
+}
+
+/// The first and the last frame of a sealed segment.
+struct Ends {
+    link: Link,
+    seal: Seal,
+    seal_crc: u32,
+}
+
+fn read_ends(env: &Environment, file: &SegmentFile) -> Result<Ends, LogError> {
+    let handle = env.file_system.open(&file.path, OpenMode::Read).map_err(LogError::io("open", &file.path))?;
+    match ends_of(&*handle, file).map_err(LogError::io("read", &file.path))? {
+        Some(ends) => Ok(ends),
+        None => scan_ends(env, file),
+    }
+}
+
+/// The quick way: the link stands first, and the seal at the very end.
+fn ends_of(handle: &dyn File, file: &SegmentFile) -> io::Result<Option<Ends>> {
+    let id = &file.header.segment_id;
+    let mut first = [0; 104];
+    let n = read_full(handle, &mut first, SEGMENT_HEADER_LEN as u64)?;
+    let mut chain = Chain::new(file.header_crc);
+    let Ok(_) = chain.take(&first[..n], id) else { return Ok(None) };
+    let Some(at) = handle.len()?.checked_sub(SEAL_FRAME_LEN as u64) else { return Ok(None) };
+    let mut last = [0; SEAL_FRAME_LEN];
+    let n = read_full(handle, &mut last, at)?;
+    let Some(seal) = seal_at(&last[..n], id, at) else { return Ok(None) };
+    Ok(chain.link.map(|link| Ends { link, seal: seal.0, seal_crc: seal.1 }))
+}
+
+fn seal_at(bytes: &[u8], id: &crate::Id, at: u64) -> Option<(Seal, u32)> {
+    let frame = crate::frame::FrameRef::parse(bytes, id, at).ok()?;
+    let mut chain = Chain::new(frame.header.previous);
+    chain.at = at;
+    chain.last = Last::Commit;
+    chain.take(bytes, id).ok()?;
+    chain.seal()
+}
+
+/// The slow way, when the quick one did not find a seal: read everything and say what is wrong.
+fn scan_ends(env: &Environment, file: &SegmentFile) -> Result<Ends, LogError> {
+    let (_, Scan { chain, end }) = read_and_scan(env, file)?;
+    let damage = match end {
+        End::Clean => Damage::NoSeal,
+        End::Damaged(damage) => damage,
+        End::Torn { .. } => Damage::NoFrame,
+        End::Unknown(record_type) => {
+            let value = record_type.into();
+            return Err(LogError::UnsupportedFeature { path: file.path.clone(), what: "frame record", value });
+        }
+    };
+    match (chain.link, chain.seal(), end) {
+        (Some(link), Some((seal, seal_crc)), End::Clean) => Ok(Ends { link, seal, seal_crc }),
+        _ => Err(LogError::Damaged { segment: file.header.number, offset: chain.at, damage }),
+    }
+}
+
+fn link_after(header: &SegmentHeader, ends: &Ends) -> Link {
+    Link {
+        first_sequence: ends.seal.end_sequence,
+        previous_link: header.last_link,
+        previous_end: ends.seal.end_sequence,
+        previous_count: ends.seal.count,
+        previous_seal_crc: if header.has_original_seal() { ends.seal_crc } else { 0 },
+    }
+}
+
+/// Starts a log in a directory that has none.
+fn new_log(env: &Environment, dir: &Path) -> Result<Start, LogError> {
+    let id = directory::random_id(env)?;
+    let mut header = SegmentHeader::new(0, id, directory::random_id(env)?, [0; 16]);
+    header.created_ns = env.clock.wall_ns();
+    let header_crc = crate::layout::header_crc(&crate::layout::encode_header(&header));
+    let mut frame = Frame::link(&Link::default());
+    let mark = SEGMENT_HEADER_LEN as u64;
+    let place = Place { segment_id: &id, offset: mark, previous: header_crc, first_sequence: 0, durable_mark: mark };
+    let (bytes, crc) = frame.finish(&place);
+    let at = mark + bytes.len() as u64;
+    let (file, handle) = directory::create_segment(&*env.file_system, dir, &header, bytes)?;
+    let active = Segment::new(&file, Link::default());
+    Ok(Start { sealed: Vec::new(), active, file: handle, at, previous: crc, sequence: 0, spare: None, marked: true })
+}
+
+/// Makes what was found durable and cuts what is torn.
+fn mend(env: &Environment, found: Found, repair: &mut Repair) -> Result<Start, LogError> {
+    let Found { sealed, mut active, spare } = found;
+    let path = active.file.path.clone();
+    let handle = env.file_system.open(&path, OpenMode::Write).map_err(LogError::io("open", &path))?;
+    let in_file = active.chain.at - active.tail.len() as u64;
+    repair.from_tail = active.tail_frames;
+    repair.closed_cleanly = matches!(active.chain.last, Last::Close) && matches!(active.end, End::Clean);
+    let mut kept = kept_past_mark(&active, in_file).to_vec();
+    let mark = in_file - kept.len() as u64;
+    kept.append(&mut active.tail);
+    if active.chain.last == Last::Nothing {
+        kept.extend(first_frame(&mut active)?);
+    }
+    if let End::Torn { until, frames } = active.end
+        && until > active.chain.at
+    {
+        let cut = until - active.chain.at;
+        let torn = Torn { segment: active.file.header.number, offset: active.chain.at, bytes: cut, frames };
+        repair.torn = Some(torn);
+        kept.resize(kept.len() + usize::try_from(cut).unwrap_or(0), 0);
+    }
+    write_full(&*handle, &kept, mark).map_err(LogError::io("write", &path))?;
+    handle.sync().map_err(LogError::io("sync", &path))?;
+    let sequence = active.chain.sequence.unwrap_or(active.link.first_sequence);
+    let link = active.chain.link.unwrap_or(active.link);
+    Ok(Start {
+        sealed,
+        active: Segment::new(&active.file, link),
+        file: handle,
+        at: active.chain.at,
+        previous: active.chain.previous,
+        sequence,
+        spare,
+        marked: repair.closed_cleanly,
+    })
+}
+
+/// The valid bytes of the segment that were not known to be durable: the page cache may hold what the disk never got.
+fn kept_past_mark(active: &Active, in_file: u64) -> &[u8] {
+    let index = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
+    active.bytes.get(index(active.chain.mark)..index(in_file)).unwrap_or(&[])
+}
+
+/// The link of a segment that was made and never begun.
+fn first_frame(active: &mut Active) -> Result<Vec<u8>, LogError> {
+    let mark = SEGMENT_HEADER_LEN as u64;
+    let id = active.file.header.segment_id;
+    let place = Place {
+        segment_id: &id,
+        offset: mark,
+        previous: active.chain.previous,
+        first_sequence: active.link.first_sequence,
+        durable_mark: mark,
+    };
+    let mut frame = Frame::link(&active.link);
+    let bytes = frame.finish(&place).0.to_vec();
+    active.chain.take(&bytes, &id).map_err(|_| LogError::BrokenLink {
+        number: active.file.header.number,
+        reason: "its first frame cannot be written",
+    })?;
+    Ok(bytes)
+}

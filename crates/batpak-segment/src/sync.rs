@@ -1,0 +1,147 @@
+//! Group sync: of the threads that wait for durability one leads, and one sync serves all that was written before it
+//! began.
+
+use crate::error::{Failure, LogError};
+use crate::file_system::File;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// How far a log was written, or is durable.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Written {
+    /// Number of frames since the log was opened.
+    pub(crate) frames: u64,
+    /// One past the last record.
+    pub(crate) sequence: u64,
+    /// End of the last frame in its segment, in bytes.
+    pub(crate) offset: u64,
+    /// Number of that segment.
+    pub(crate) segment: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct GroupSync {
+    state: Mutex<State>,
+    wake: Condvar,
+    /// Copies of the state's fields for those who only look. Relaxed loads suffice: they publish nothing else, and a
+    /// value that is too old only makes a mark weaker or a wait take the lock.
+    durable_sequence: AtomicU64,
+    durable_segment: AtomicU64,
+    durable_offset: AtomicU64,
+    failure: OnceLock<Arc<Failure>>,
+}
+
+#[derive(Debug)]
+struct State {
+    durable: Written,
+    syncing: bool,
+}
+
+impl GroupSync {
+    pub(crate) fn new(durable: &Written) -> Self {
+        Self {
+            state: Mutex::new(State { durable: *durable, syncing: false }),
+            wake: Condvar::new(),
+            durable_sequence: AtomicU64::new(durable.sequence),
+            durable_segment: AtomicU64::new(durable.segment),
+            durable_offset: AtomicU64::new(durable.offset),
+            failure: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn durable_sequence(&self) -> u64 {
+        self.durable_sequence.load(Ordering::Acquire)
+    }
+
+    /// How far segment `number` is known to be durable, 0 if that is not known.
+    pub(crate) fn durable_offset(&self, number: u64) -> u64 {
+        // The offset is stored before the segment and loaded after it (Release and Acquire): a stale pair can only
+        // name the segment with an offset that it had, or that a later one has, which the caller excludes by holding
+        // the writer's lock, under which segments change.
+        if self.durable_segment.load(Ordering::Acquire) == number {
+            self.durable_offset.load(Ordering::Acquire)
+        } else {
+            0
+        }
+    }
+
+    pub(crate) fn failure(&self) -> Option<&Arc<Failure>> {
+        self.failure.get()
+    }
+
+    /// Ends the log. The first failure stays, and is returned.
+    pub(crate) fn fail(&self, failure: Failure) -> Arc<Failure> {
+        let guard = self.state();
+        let first = Arc::clone(self.failure.get_or_init(|| Arc::new(failure)));
+        drop(guard);
+        self.wake.notify_all();
+        first
+    }
+
+    /// Waits until `reached` says that what is durable suffices. Whoever finds no sync under way does one.
+    pub(crate) fn wait(
+        &self,
+        reached: impl Fn(&Written) -> bool,
+        written: impl Fn() -> (Written, Arc<dyn File>),
+    ) -> Result<(), LogError> {
+        let mut state = self.state();
+        loop {
+            if reached(&state.durable) {
+                return Ok(());
+            }
+            if let Some(cause) = self.failure.get() {
+                return Err(LogError::Failed { cause: Arc::clone(cause) });
+            }
+            if state.syncing {
+                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            } else {
+                state.syncing = true;
+                drop(state);
+                self.lead(&written);
+                state = self.state();
+            }
+        }
+    }
+
+    /// One sync, for all that was written before it begins.
+    fn lead(&self, written: &impl Fn() -> (Written, Arc<dyn File>)) {
+        let leading = Leading(self);
+        let (target, file) = written();
+        match file.sync() {
+            Ok(()) => self.advance(&target),
+            Err(error) => {
+                let reason = error.to_string();
+                self.fail(Failure { operation: "sync", reason, kind: error.kind() });
+            }
+        }
+        drop(leading);
+    }
+
+    /// Everything up to `target` is durable. After a failure that is not said any more: the system may report success
+    /// for a sync that follows a failed one.
+    pub(crate) fn advance(&self, target: &Written) {
+        let mut state = self.state();
+        if self.failure.get().is_some() || target.frames < state.durable.frames {
+            return;
+        }
+        state.durable = *target;
+        self.durable_offset.store(target.offset, Ordering::Release);
+        self.durable_segment.store(target.segment, Ordering::Release);
+        self.durable_sequence.store(target.sequence, Ordering::Release);
+    }
+
+    /// A panic cannot leave the state half changed: it is replaced as a whole.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the leadership and wakes the others, also when the file system panics.
+struct Leading<'a>(&'a GroupSync);
+
+impl Drop for Leading<'_> {
+    fn drop(&mut self) {
+        self.0.state().syncing = false;
+        self.0.wake.notify_all();
+    }
+}
