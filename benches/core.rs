@@ -1,0 +1,5 @@
+//! What the steps of an append and a read cost.
+
+fn main() {
+    divan::main();
+}
