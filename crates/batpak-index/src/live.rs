@@ -1,0 +1,234 @@
+//! The index in memory: append-only rows, read without locks while one writer adds to them.
+
+use crate::matches::{Direction, Matches};
+use crate::names::{Chain, Name, Names};
+use crate::row::{Extras, Link, Row};
+use batpak_core::{Coordinate, EventHash, EventId, EventKind, EventRef, Region, Timestamp};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The readers' side. What of it may be seen is for the caller to say: each read names the sequences it is about.
+#[derive(Debug, Default)]
+pub struct Live {
+    rows: boxcar::Vec<Row>,
+    names: Names,
+}
+
+/// An event that is added.
+#[derive(Clone, Copy, Debug)]
+pub struct Added {
+    /// Its id; its sequence is one more than that of the event before.
+    pub id: EventId,
+    /// Offset of its record in the file of its segment, in bytes.
+    pub offset: u64,
+    /// The wall clock when it was appended.
+    pub time: Timestamp,
+    /// Kind of event.
+    pub kind: EventKind,
+    /// What its record has beyond what stands here.
+    pub extras: Extras,
+    /// Its hash.
+    pub hash: EventHash,
+    /// Its idempotency key.
+    pub key: Option<u128>,
+}
+
+/// How far an entity has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntityHead {
+    /// Number of events ever appended to it: the revision of the next one.
+    pub len: u64,
+    /// Sequence of the newest one, if there is one.
+    pub newest: Option<u64>,
+    /// Its hash, or zeros.
+    pub hash: EventHash,
+}
+
+impl Default for EntityHead {
+    /// An entity that nothing was ever appended to.
+    fn default() -> Self {
+        Self { len: 0, newest: None, hash: EventHash::GENESIS }
+    }
+}
+
+/// A coordinate that the index knows: saves looking it up again.
+#[derive(Clone, Debug)]
+pub struct Known(Arc<Name>);
+
+/// The writer's side, the only one of its index.
+#[derive(Debug)]
+pub struct LiveWriter {
+    live: Arc<Live>,
+    heads: Vec<EntityHead>,
+    keys: HashMap<u128, u64, foldhash::quality::RandomState>,
+}
+
+impl Live {
+    /// The row of the event with this sequence, if it was added.
+    pub fn row(&self, sequence: u64) -> Option<&Row> {
+        self.rows.get(usize::try_from(sequence).ok()?)
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> u64 {
+        self.rows.count() as u64
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of entities.
+    pub fn entity_count(&self) -> u64 {
+        self.names.entity_count() as u64
+    }
+
+    /// The coordinate with this number.
+    pub fn coordinate(&self, number: u32) -> Option<&Coordinate> {
+        self.names.by_number(number).map(|name| &name.coordinate)
+    }
+
+    /// Looks a coordinate up.
+    pub fn find(&self, coordinate: &Coordinate) -> Option<Known> {
+        self.names.get(coordinate).map(Known)
+    }
+
+    /// The newest event of an entity below `end`.
+    pub fn newest(&self, entity: &str, end: u64) -> Option<&Row> {
+        let chain = self.names.entity(entity)?;
+        let mut link = chain.newest();
+        loop {
+            let row = self.row(link.sequence()?)?;
+            if row.sequence() < end {
+                return Some(row);
+            }
+            link = row.previous_in_entity;
+        }
+    }
+
+    /// The rows within `range` that may belong to `region`, in the order of their sequence or against it. Where
+    /// [`Matches::needs_record`] says so the record has to be asked too.
+    pub fn matches(self: &Arc<Self>, region: &Region, range: Range<u64>, direction: Direction) -> Matches {
+        Matches::new(Arc::clone(self), region, range, direction)
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().map(|(_, row)| row)
+    }
+}
+
+impl Default for LiveWriter {
+    fn default() -> Self {
+        Self { live: Arc::default(), heads: Vec::new(), keys: HashMap::default() }
+    }
+}
+
+impl LiveWriter {
+    /// An empty index.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The side that can be shared with readers.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// How far the entity of a coordinate has come.
+    pub fn head(&self, coordinate: &Coordinate) -> EntityHead {
+        let chain = self.live.names.entity(coordinate.entity());
+        chain.map_or_else(EntityHead::default, |chain| self.head_of(&chain))
+    }
+
+    /// The same, for a coordinate that was looked up before.
+    pub fn known_head(&self, known: &Known) -> EntityHead {
+        self.head_of(&known.0.entity)
+    }
+
+    fn head_of(&self, chain: &Chain) -> EntityHead {
+        self.heads.get(chain.number as usize).copied().unwrap_or_default()
+    }
+
+    /// The event that has this idempotency key.
+    pub fn key(&self, key: u128) -> Option<u64> {
+        self.keys.get(&key).copied()
+    }
+
+    /// Makes a coordinate known.
+    pub fn intern(&mut self, coordinate: &Coordinate) -> Known {
+        let name = self.live.names.intern(coordinate);
+        let entities = name.entity.number as usize + 1;
+        if self.heads.len() < entities {
+            self.heads.resize(entities, EntityHead::default());
+        }
+        Known(name)
+    }
+
+    /// Adds an event; its revision is the length of its entity.
+    pub fn add(&mut self, known: &Known, added: &Added) {
+        let name = &known.0;
+        let sequence = added.id.sequence();
+        debug_assert_eq!(sequence, self.live.len(), "rows are added in order");
+        let head = &mut self.heads[name.entity.number as usize];
+        self.live.rows.push(Row {
+            id: added.id,
+            offset: added.offset,
+            revision: head.len,
+            time: added.time,
+            coordinate: name.number,
+            kind: added.kind,
+            extras: added.extras,
+            previous_in_entity: name.entity.newest(),
+            previous_in_scope: name.scope.newest(),
+        });
+        *head = EntityHead { len: head.len + 1, newest: Some(sequence), hash: added.hash };
+        name.entity.set_newest(Link::to(sequence));
+        name.scope.set_newest(Link::to(sequence));
+        if let Some(key) = added.key {
+            self.keys.insert(key, sequence);
+        }
+    }
+
+    /// Adds the event of a record that was read at `offset`.
+    pub fn add_record(&mut self, event: &EventRef<'_>, offset: u64) {
+        let known = self.intern(&event.coordinate());
+        let added = Added {
+            id: event.event_id(),
+            offset,
+            time: event.time(),
+            kind: event.kind(),
+            extras: Extras::of(event),
+            hash: event.event_hash(),
+            key: event.idempotency_key(),
+        };
+        self.add(&known, &added);
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (u128, u64)> {
+        self.keys.iter().map(|(key, sequence)| (*key, *sequence))
+    }
+
+    pub(crate) fn heads(&self) -> &[EntityHead] {
+        &self.heads
+    }
+
+    /// Puts back what was saved of an entity and the keys.
+    pub(crate) fn restore(&mut self, rows: impl Iterator<Item = Row>, keys: impl Iterator<Item = (u128, u64)>) {
+        for row in rows {
+            self.live.rows.push(row);
+        }
+        self.keys.extend(keys);
+    }
+
+    pub(crate) fn restore_head(&mut self, known: &Known, head: EntityHead, newest_in_scope: Link) {
+        self.heads[known.0.entity.number as usize] = head;
+        known.0.entity.set_newest(head.newest.map_or(Link::NONE, Link::to));
+        known.0.scope.set_newest(newest_in_scope);
+    }
+}
