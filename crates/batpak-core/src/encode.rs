@@ -10,7 +10,7 @@ use crate::{
     fields::{FieldError, Fields},
     hash::{EventHash, OpenEventHash, PayloadHash},
     id::{EventId, MAX_REVISION},
-    layout::{self, Flags, Head, SALT_LEN, TRAILER_LEN, Trailer},
+    layout::{self, Flags, Head, ID_LEN, SALT_LEN, TRAILER_LEN, Trailer},
     time::Timestamp,
 };
 
@@ -23,6 +23,7 @@ pub struct OpenRecord<'b> {
     buffer: &'b mut Vec<u8>,
     start: usize,
     content_at: usize,
+    cause_at: Option<usize>,
 }
 
 /// A record that is complete but for its place: sequence, revision, time and the event before it.
@@ -32,6 +33,8 @@ pub struct RecordDraft {
     range: Range<usize>,
     payload_hash: PayloadHash,
     open_hash: OpenEventHash,
+    head_len: usize,
+    cause_at: Option<usize>,
 }
 
 /// The place of an event: what is known only once its order is.
@@ -80,7 +83,10 @@ impl RecordDraft {
         write_head(buffer, fields);
         let content_at = buffer.len();
         buffer.extend_from_slice(&salt);
-        Ok(OpenRecord { buffer, start, content_at })
+        let has_cause = fields.correlation_id.is_some() && fields.causation_id.is_some();
+        let names_len = fields.coordinate.entity().len() + fields.coordinate.scope().len();
+        let cause_at = has_cause.then_some(layout::HEAD_LEN + names_len);
+        Ok(OpenRecord { buffer, start, content_at, cause_at })
     }
 
     /// Where the record stands in its buffer.
@@ -91,6 +97,22 @@ impl RecordDraft {
     /// The hash of its payload and salt.
     pub fn payload_hash(&self) -> PayloadHash {
         self.payload_hash
+    }
+
+    /// Puts other ids in the place of correlation and causation id: for a cause that gets its id in the same commit.
+    /// `record` is as in [`assign`](Self::assign).
+    ///
+    /// # Panics
+    ///
+    /// If `record` has another length than the draft, or if the fields that it began with did not name both ids.
+    pub fn set_cause(&mut self, record: &mut [u8], correlation: EventId, causation: EventId) {
+        assert_eq!(record.len(), self.range.len(), "the record is not that of the draft");
+        assert!(self.cause_at.is_some(), "the record has no place for a correlation and a causation id");
+        let at = self.cause_at.unwrap_or_default();
+        let (ids, _) = record[at..].split_at_mut(2 * ID_LEN);
+        ids[..ID_LEN].copy_from_slice(&correlation.to_bytes());
+        ids[ID_LEN..].copy_from_slice(&causation.to_bytes());
+        self.open_hash = OpenEventHash::new(&record[..self.head_len], &self.payload_hash);
     }
 
     /// Gives the record its place and returns its event hash. `record` is exactly what [`range`](Self::range) tells,
@@ -129,9 +151,10 @@ impl OpenRecord<'_> {
         let open_hash = OpenEventHash::new(&self.buffer[self.start..self.content_at], &payload_hash);
         self.buffer.extend_from_slice(&[0; TRAILER_LEN]);
         let range = self.start..self.buffer.len();
+        let (head_len, cause_at) = (self.content_at - self.start, self.cause_at);
         // Dropping it now cuts nothing.
         self.start = self.buffer.len();
-        RecordDraft { range, payload_hash, open_hash }
+        RecordDraft { range, payload_hash, open_hash, head_len, cause_at }
     }
 }
 

@@ -22,14 +22,14 @@ pub struct Added {
     pub id: EventId,
     /// Offset of its record in the file of its segment, in bytes.
     pub offset: u64,
+    /// Position in its entity's stream.
+    pub revision: u64,
     /// The wall clock when it was appended.
     pub time: Timestamp,
     /// Kind of event.
     pub kind: EventKind,
     /// What its record has beyond what stands here.
     pub extras: Extras,
-    /// Its hash.
-    pub hash: EventHash,
     /// Its idempotency key.
     pub key: Option<u128>,
 }
@@ -141,18 +141,17 @@ impl LiveWriter {
     }
 
     /// How far the entity of a coordinate has come.
-    pub fn head(&self, coordinate: &Coordinate) -> EntityHead {
-        let chain = self.live.names.entity(coordinate.entity());
-        chain.map_or_else(EntityHead::default, |chain| self.head_of(&chain))
+    pub fn head(&self, known: &Known) -> EntityHead {
+        self.heads.get(known.0.entity.number as usize).copied().unwrap_or_default()
     }
 
-    /// The same, for a coordinate that was looked up before.
-    pub fn known_head(&self, known: &Known) -> EntityHead {
-        self.head_of(&known.0.entity)
-    }
-
-    fn head_of(&self, chain: &Chain) -> EntityHead {
-        self.heads.get(chain.number as usize).copied().unwrap_or_default()
+    /// Says how far the entity of a coordinate has come. A commit that is refused after all puts the old head back.
+    pub fn set_head(&mut self, known: &Known, head: EntityHead) {
+        let number = known.0.entity.number as usize;
+        if self.heads.len() <= number {
+            self.heads.resize(number + 1, EntityHead::default());
+        }
+        self.heads[number] = head;
     }
 
     /// The event that has this idempotency key.
@@ -162,24 +161,18 @@ impl LiveWriter {
 
     /// Makes a coordinate known.
     pub fn intern(&mut self, coordinate: &Coordinate) -> Known {
-        let name = self.live.names.intern(coordinate);
-        let entities = name.entity.number as usize + 1;
-        if self.heads.len() < entities {
-            self.heads.resize(entities, EntityHead::default());
-        }
-        Known(name)
+        Known(self.live.names.intern(coordinate))
     }
 
-    /// Adds an event; its revision is the length of its entity.
+    /// Adds the row of an event. Its entity's head is set by itself, with [`set_head`](Self::set_head).
     pub fn add(&mut self, known: &Known, added: &Added) {
         let name = &known.0;
         let sequence = added.id.sequence();
         debug_assert_eq!(sequence, self.live.len(), "rows are added in order");
-        let head = &mut self.heads[name.entity.number as usize];
         self.live.rows.push(Row {
             id: added.id,
             offset: added.offset,
-            revision: head.len,
+            revision: added.revision,
             time: added.time,
             coordinate: name.number,
             kind: added.kind,
@@ -187,7 +180,6 @@ impl LiveWriter {
             previous_in_entity: name.entity.newest(),
             previous_in_scope: name.scope.newest(),
         });
-        *head = EntityHead { len: head.len + 1, newest: Some(sequence), hash: added.hash };
         name.entity.set_newest(Link::to(sequence));
         name.scope.set_newest(Link::to(sequence));
         if let Some(key) = added.key {
@@ -201,13 +193,15 @@ impl LiveWriter {
         let added = Added {
             id: event.event_id(),
             offset,
+            revision: event.revision(),
             time: event.time(),
             kind: event.kind(),
             extras: Extras::of(event),
-            hash: event.event_hash(),
             key: event.idempotency_key(),
         };
         self.add(&known, &added);
+        let (len, newest, hash) = (event.revision() + 1, Some(event.sequence()), event.event_hash());
+        self.set_head(&known, EntityHead { len, newest, hash });
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = (u128, u64)> {
@@ -227,7 +221,7 @@ impl LiveWriter {
     }
 
     pub(crate) fn restore_head(&mut self, known: &Known, head: EntityHead, newest_in_scope: Link) {
-        self.heads[known.0.entity.number as usize] = head;
+        self.set_head(known, head);
         known.0.entity.set_newest(head.newest.map_or(Link::NONE, Link::to));
         known.0.scope.set_newest(newest_in_scope);
     }
