@@ -10,7 +10,7 @@ use crate::{
     id::{EventId, MAX_REVISION},
     kind::EventKind,
     layout::{self, Flags, HASH_LEN, Head, Reader, SALT_LEN, TRAILER_LEN, Trailer},
-    name::{NAME_MAX_BYTES, NameFault, check_name},
+    name::{NAME_MAX_BYTES, NameFault, check_name, is_printable_ascii},
     time::Timestamp,
 };
 
@@ -22,19 +22,22 @@ use crate::{
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct EventRef<'a> {
     record: &'a [u8],
-    head: &'a [u8],
-    flags: Flags,
-    kind: EventKind,
-    payload_version: u16,
-    entity: &'a str,
-    scope: &'a str,
-    fixed_fields: &'a [u8],
+    head: Head,
+    // Entity and scope, one after the other.
+    names: &'a str,
+    optional: Optional<'a>,
+    content: &'a [u8],
+    trailer: &'a [u8; TRAILER_LEN],
+}
+
+/// The optional fields, each empty if it is absent.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Optional<'a> {
+    fixed: &'a [u8],
     metadata: &'a [u8],
     tag_count: usize,
     tags: &'a [u8],
     extensions: &'a [u8],
-    content: Content<'a>,
-    trailer: Trailer,
 }
 
 /// What is left of an event's content.
@@ -157,47 +160,27 @@ impl<'a> EventRef<'a> {
     /// ```
     pub fn decode(record: &'a [u8]) -> Result<Self, RecordError> {
         let (mut body, trailer) = split_trailer(record)?;
-        let start = body;
         let head = read_head(&mut body)?;
-        let entity = read_name(&mut body, "entity", head.entity_len)?;
-        let scope = read_name(&mut body, "scope", head.scope_len)?;
-        let fixed_fields = body.bytes("optional fields", layout::fixed_fields_len(head.flags))?;
-        let metadata = if head.flags.has(Flags::METADATA) { read_metadata(&mut body)? } else { &[] };
-        let (tag_count, tags) = if head.flags.has(Flags::TAGS) { read_tags(&mut body)? } else { (0, &[][..]) };
-        let extensions = if head.flags.has(Flags::EXTENSIONS) { read_extensions(&mut body)? } else { &[] };
-        let event = Self {
-            record,
-            head: body.since(start),
-            flags: head.flags,
-            kind: head.kind,
-            payload_version: head.payload_version,
-            entity,
-            scope,
-            fixed_fields,
-            metadata,
-            tag_count,
-            tags,
-            extensions,
-            content: read_content(body, head.flags)?,
-            trailer,
-        };
-        if event.is_dropped() {
-            event.check_dropped()?;
-        }
+        let names = read_names(&mut body, &head)?;
+        let optional = read_optional(&mut body, head.flags)?;
+        let content = body.rest();
+        check_content(content, head.flags)?;
+        let event = Self { record, head, names, optional, content, trailer };
+        event.check_dropped()?;
         Ok(event)
     }
 
     fn is_dropped(&self) -> bool {
-        self.flags.content() == Flags::DROPPED
+        self.head.flags.content() == Flags::DROPPED
     }
 
     fn check_dropped(&self) -> Result<(), RecordError> {
-        let kept = self.flags.only(Flags::KEY);
-        let field = match self {
-            _ if self.flags.fields() != kept => "further field",
-            _ if self.kind.as_u16() != 0 => "kind",
-            _ if self.payload_version != 0 => "payload version",
-            _ if self.trailer.time.as_nanos() != 0 => "time",
+        let field = match self.head {
+            _ if !self.is_dropped() => return Ok(()),
+            head if head.flags.fields() != head.flags.only(Flags::KEY) => "field besides its key",
+            head if head.kind.as_u16() != 0 => "kind",
+            head if head.payload_version != 0 => "payload version",
+            _ if self.time().as_nanos() != 0 => "time",
             _ => return Ok(()),
         };
         Err(RecordError::Dropped { field })
@@ -208,41 +191,42 @@ impl<'a> EventRef<'a> {
         self.record
     }
 
-    pub(crate) fn flags(&self) -> Flags {
-        self.flags
-    }
-
-    pub(crate) fn head(&self) -> &'a [u8] {
+    pub(crate) fn head(&self) -> Head {
         self.head
     }
 
+    /// The record up to its content.
+    pub(crate) fn head_bytes(&self) -> &'a [u8] {
+        &self.record[..self.record.len() - TRAILER_LEN - self.content.len()]
+    }
+
     pub(crate) fn trailer(&self) -> Trailer {
-        self.trailer
+        Trailer::from_bytes(self.trailer)
     }
 
     /// The entity that it belongs to.
     pub fn entity(&self) -> &'a str {
-        self.entity
+        &self.names[..self.head.entity_len.into()]
     }
 
     /// The scope of its entity.
     pub fn scope(&self) -> &'a str {
-        self.scope
+        &self.names[self.head.entity_len.into()..]
     }
 
     /// Entity and scope, copied.
     pub fn coordinate(&self) -> Coordinate {
-        Coordinate::join(self.entity, self.scope)
+        Coordinate::join(self.entity(), self.scope())
     }
 
     /// What sort of event it is.
     pub fn kind(&self) -> EventKind {
-        self.kind
+        self.head.kind
     }
 
     /// The version of the payload's type, 0 for an untyped one.
     pub fn payload_version(&self) -> u16 {
-        self.payload_version
+        self.head.payload_version
     }
 
     /// What links the events of one undertaking.
@@ -266,64 +250,78 @@ impl<'a> EventRef<'a> {
     }
 
     fn fixed_field(&self, flag: Flags) -> Option<Reader<'a>> {
-        if !self.flags.has(flag) {
+        if !self.head.flags.has(flag) {
             return None;
         }
-        let at = layout::fixed_fields_len(self.flags.before(flag));
-        self.fixed_fields.get(at..).map(Reader::new)
+        let at = layout::fixed_fields_len(self.head.flags.before(flag));
+        self.optional.fixed.get(at..).map(Reader::new)
     }
 
     /// The bytes of the application, empty if there are none.
     pub fn metadata(&self) -> &'a [u8] {
-        self.metadata
+        self.optional.metadata
     }
 
     /// What else it concerns.
     pub fn tags(&self) -> Tags<'a> {
-        Tags { rest: self.tags, left: self.tag_count }
+        Tags { rest: self.optional.tags, left: self.optional.tag_count }
     }
 
     /// Type and bytes of each extension. None of them is critical.
     pub fn extensions(&self) -> Extensions<'a> {
-        Extensions { rest: self.extensions }
+        Extensions { rest: self.optional.extensions }
     }
 
     /// Its payload, or what is left of it.
     pub fn content(&self) -> Content<'a> {
-        self.content
+        match self.head.flags.content() {
+            Flags::ERASED => Content::Erased { payload_hash: self.stored_payload_hash() },
+            Flags::DROPPED => Content::Dropped { payload_hash: self.stored_payload_hash() },
+            _ => {
+                let (salt, bytes) = layout::split_content(self.content);
+                Content::Payload { salt, bytes }
+            }
+        }
     }
 
     /// The hash of payload and salt: computed if they are there, else as stored.
     pub fn payload_hash(&self) -> PayloadHash {
-        match self.content {
-            Content::Payload { salt, bytes } => PayloadHash::of(salt, bytes),
-            Content::Erased { payload_hash } | Content::Dropped { payload_hash } => payload_hash,
+        if self.head.flags.content() == Flags::NONE {
+            PayloadHash::of_content(self.content)
+        } else {
+            self.stored_payload_hash()
         }
+    }
+
+    fn stored_payload_hash(&self) -> PayloadHash {
+        let mut hash = [0; HASH_LEN];
+        hash.copy_from_slice(self.content);
+        PayloadHash::from_bytes(hash)
     }
 
     /// Its id.
     pub fn event_id(&self) -> EventId {
-        self.trailer.id
+        Trailer::id(self.trailer)
     }
 
     /// Its position in the store, from 0; it stands in the id.
     pub fn sequence(&self) -> u64 {
-        self.trailer.id.sequence()
+        self.event_id().sequence()
     }
 
     /// Its position in its entity's stream, from 0.
     pub fn revision(&self) -> u64 {
-        self.trailer.revision
+        self.trailer().revision
     }
 
     /// The wall clock when it was appended.
     pub fn time(&self) -> Timestamp {
-        self.trailer.time
+        self.trailer().time
     }
 
     /// Its hash as it stands in the record.
     pub fn event_hash(&self) -> EventHash {
-        self.trailer.hash
+        self.trailer().hash
     }
 
     /// Its hash as it follows from its fields, its payload and the hash of the event before it in its entity's stream.
@@ -332,8 +330,8 @@ impl<'a> EventRef<'a> {
         if self.is_dropped() {
             return None;
         }
-        let place = Trailer { hash: *previous, ..self.trailer };
-        Some(OpenEventHash::new(self.head, &self.payload_hash()).finish(&place))
+        let place = Trailer { hash: *previous, ..self.trailer() };
+        Some(OpenEventHash::new(self.head_bytes(), &self.payload_hash()).finish(&place))
     }
 
     /// Checks that its hash follows from its fields, its payload and `previous`, the hash of the event before it in its
@@ -356,12 +354,12 @@ impl<'a> EventRef<'a> {
 impl fmt::Debug for EventRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventRef")
-            .field("entity", &self.entity)
-            .field("scope", &self.scope)
-            .field("kind", &self.kind)
-            .field("event_id", &self.trailer.id)
+            .field("entity", &self.entity())
+            .field("scope", &self.scope())
+            .field("kind", &self.kind())
+            .field("event_id", &self.event_id())
             .field("sequence", &self.sequence())
-            .field("revision", &self.trailer.revision)
+            .field("revision", &self.revision())
             .finish_non_exhaustive()
     }
 }
@@ -376,18 +374,18 @@ impl<'a> Content<'a> {
     }
 }
 
-fn split_trailer(record: &[u8]) -> Result<(Reader<'_>, Trailer), RecordError> {
-    let Some((body, trailer)) = record.split_last_chunk::<TRAILER_LEN>() else {
+fn split_trailer(record: &[u8]) -> Result<(Reader<'_>, &[u8; TRAILER_LEN]), RecordError> {
+    let Some((body, bytes)) = record.split_last_chunk::<TRAILER_LEN>() else {
         return Err(RecordError::Truncated { field: "trailer", length: TRAILER_LEN, left: record.len() });
     };
-    let trailer = Trailer::read(&mut Reader::new(trailer))?;
+    let trailer = Trailer::from_bytes(bytes);
     if !trailer.id.is_composed() {
         return Err(RecordError::EventId { id: trailer.id });
     }
     if trailer.revision > MAX_REVISION {
         return Err(RecordError::Revision { revision: trailer.revision });
     }
-    Ok((Reader::new(body), trailer))
+    Ok((Reader::new(body), bytes))
 }
 
 fn read_head(body: &mut Reader<'_>) -> Result<Head, RecordError> {
@@ -395,17 +393,57 @@ fn read_head(body: &mut Reader<'_>) -> Result<Head, RecordError> {
     if head.flags.are_known() { Ok(head) } else { Err(RecordError::Flags { flags: head.flags.bits() }) }
 }
 
-fn read_name<'a>(body: &mut Reader<'a>, field: &'static str, length: u16) -> Result<&'a str, RecordError> {
-    let name = read_text(body, field, length)?;
-    match check_name(name, NAME_MAX_BYTES) {
-        Ok(()) => Ok(name),
-        Err(fault) => Err(RecordError::Name { field, fault }),
+// Entity and scope stand one after the other, so that the names of nearly every event are checked in one pass.
+fn read_names<'a>(body: &mut Reader<'a>, head: &Head) -> Result<&'a str, RecordError> {
+    let start = *body;
+    let both = usize::from(head.entity_len) + usize::from(head.scope_len);
+    match body.bytes("names", both).map(str::from_utf8) {
+        Ok(Ok(names)) if are_plain(names, head) => Ok(names),
+        _ => {
+            *body = start;
+            read_each_name(body, head)
+        }
     }
+}
+
+fn are_plain(names: &str, head: &Head) -> bool {
+    let limits = 1..=NAME_MAX_BYTES;
+    limits.contains(&head.entity_len.into()) && limits.contains(&head.scope_len.into()) && is_printable_ascii(names)
+}
+
+fn read_each_name<'a>(body: &mut Reader<'a>, head: &Head) -> Result<&'a str, RecordError> {
+    let start = *body;
+    read_name(body, "entity", head.entity_len)?;
+    read_name(body, "scope", head.scope_len)?;
+    str::from_utf8(body.since(start)).map_err(|error| RecordError::Utf8 { field: "entity", at: error.valid_up_to() })
+}
+
+fn read_name(body: &mut Reader<'_>, field: &'static str, length: u16) -> Result<(), RecordError> {
+    let name = read_text(body, field, length)?;
+    check_name(name, NAME_MAX_BYTES).map_err(|fault| RecordError::Name { field, fault })
 }
 
 fn read_text<'a>(body: &mut Reader<'a>, field: &'static str, length: u16) -> Result<&'a str, RecordError> {
     let bytes = body.bytes(field, length.into())?;
     str::from_utf8(bytes).map_err(|error| RecordError::Utf8 { field, at: error.valid_up_to() })
+}
+
+fn read_optional<'a>(body: &mut Reader<'a>, flags: Flags) -> Result<Optional<'a>, RecordError> {
+    let mut optional = Optional::default();
+    if flags.fields() == Flags::NONE {
+        return Ok(optional);
+    }
+    optional.fixed = body.bytes("optional fields", layout::fixed_fields_len(flags))?;
+    if flags.has(Flags::METADATA) {
+        optional.metadata = read_metadata(body)?;
+    }
+    if flags.has(Flags::TAGS) {
+        (optional.tag_count, optional.tags) = read_tags(body)?;
+    }
+    if flags.has(Flags::EXTENSIONS) {
+        optional.extensions = read_extensions(body)?;
+    }
+    Ok(optional)
 }
 
 fn read_metadata<'a>(body: &mut Reader<'a>) -> Result<&'a [u8], RecordError> {
@@ -452,18 +490,13 @@ fn read_extension(area: &mut Reader<'_>) -> Result<(), RecordError> {
     if is_critical(extension) { Err(RecordError::UnsupportedExtension { extension }) } else { Ok(()) }
 }
 
-fn read_content(mut body: Reader<'_>, flags: Flags) -> Result<Content<'_>, RecordError> {
-    if flags.content() == Flags::NONE {
-        let salt = body.array::<SALT_LEN>("salt")?;
-        return Ok(Content::Payload { salt, bytes: body.rest() });
+fn check_content(content: &[u8], flags: Flags) -> Result<(), RecordError> {
+    match flags.content() {
+        Flags::NONE if content.len() >= SALT_LEN => Ok(()),
+        Flags::NONE => Err(RecordError::Truncated { field: "salt", length: SALT_LEN, left: content.len() }),
+        _ if content.len() == HASH_LEN => Ok(()),
+        _ => Err(RecordError::PayloadHash { bytes: content.len() }),
     }
-    let hash =
-        <[u8; HASH_LEN]>::try_from(body.rest()).map_err(|_| RecordError::PayloadHash { bytes: body.rest().len() })?;
-    let payload_hash = PayloadHash::from_bytes(hash);
-    Ok(match flags.content() {
-        Flags::ERASED => Content::Erased { payload_hash },
-        _ => Content::Dropped { payload_hash },
-    })
 }
 
 /// The tags of an event, in the order in which they were given.

@@ -41,7 +41,7 @@ impl From<&EventRef<'_>> for EventHeader {
             event_hash: event.event_hash(),
             kind: event.kind(),
             payload_version: event.payload_version(),
-            rare: (event.flags().fields() != Flags::NONE).then(|| Box::new(Rare::from(event))),
+            rare: (event.head().flags.fields() != Flags::NONE).then(|| Box::new(Rare::from(event))),
         }
     }
 }

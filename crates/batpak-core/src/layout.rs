@@ -100,7 +100,7 @@ impl Flags {
 }
 
 /// The fixed part of a head.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) flags: Flags,
     pub(crate) kind: EventKind,
@@ -159,14 +159,25 @@ impl Trailer {
         bytes
     }
 
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, RecordError> {
-        Ok(Self {
-            id: reader.id("event id")?,
-            revision: reader.u64("revision")?,
-            time: reader.time("time")?,
-            hash: EventHash::from_bytes(reader.array("event hash")?),
-        })
+    pub(crate) fn from_bytes(bytes: &[u8; TRAILER_LEN]) -> Self {
+        Self {
+            id: Self::id(bytes),
+            revision: u64::from_le_bytes(part::<REVISION_AT, _>(bytes)),
+            time: Timestamp::from_nanos(i64::from_le_bytes(part::<TIME_AT, _>(bytes))),
+            hash: EventHash::from_bytes(part::<HASH_AT, _>(bytes)),
+        }
     }
+
+    pub(crate) fn id(bytes: &[u8; TRAILER_LEN]) -> EventId {
+        EventId::from_bytes(part::<0, _>(bytes))
+    }
+}
+
+fn part<const AT: usize, const LEN: usize>(trailer: &[u8; TRAILER_LEN]) -> [u8; LEN] {
+    const { assert!(AT + LEN <= TRAILER_LEN) };
+    let mut part = [0; LEN];
+    part.copy_from_slice(&trailer[AT..AT + LEN]);
+    part
 }
 
 /// What an event hash takes in of a head: its tag and the flags without those of the content, then the rest of it.
@@ -179,6 +190,13 @@ pub(crate) fn hashed_head(head: &[u8]) -> ([u8; TAG_LEN + 2], &[u8]) {
     start[..TAG_LEN].copy_from_slice(&EVENT_HASH_TAG);
     start[TAG_LEN..].copy_from_slice(&flags.0.to_le_bytes());
     (start, rest)
+}
+
+/// The salt of a payload, and the payload. There are at least 16 bytes.
+pub(crate) fn split_content(content: &[u8]) -> ([u8; SALT_LEN], &[u8]) {
+    let mut salt = [0; SALT_LEN];
+    salt.copy_from_slice(&content[..SALT_LEN]);
+    (salt, &content[SALT_LEN..])
 }
 
 pub(crate) const fn id_to_bytes(id: u128) -> [u8; ID_LEN] {
@@ -277,10 +295,6 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, RecordError> {
         self.array(field).map(u32::from_le_bytes)
-    }
-
-    pub(crate) fn u64(&mut self, field: &'static str) -> Result<u64, RecordError> {
-        self.array(field).map(u64::from_le_bytes)
     }
 
     pub(crate) fn u128(&mut self, field: &'static str) -> Result<u128, RecordError> {

@@ -61,7 +61,7 @@ pub fn check_name(name: &str, max_bytes: usize) -> Result<(), NameFault> {
 }
 
 // Nearly every name is: one pass that the compiler vectorises, instead of decoding characters.
-fn is_printable_ascii(name: &str) -> bool {
+pub(crate) fn is_printable_ascii(name: &str) -> bool {
     name.bytes().fold(true, |all, byte| all & (0x20..0x7F).contains(&byte))
 }
 

@@ -17,17 +17,17 @@ impl EventRef<'_> {
         let Content::Payload { .. } = self.content() else {
             return out.extend_from_slice(self.record());
         };
-        let head = Head { flags: self.flags().with(Flags::ERASED), ..self.fixed_head() };
+        let head = Head { flags: self.head().flags.with(Flags::ERASED), ..self.head() };
         out.extend_from_slice(&head.to_bytes());
-        out.extend_from_slice(&self.head()[HEAD_LEN..]);
+        out.extend_from_slice(&self.head_bytes()[HEAD_LEN..]);
         write_end(out, self.payload_hash(), self.trailer());
     }
 
     /// Appends to `out` what remains of the event when it is dropped: entity, scope, key, id, revision, and the hashes
     /// of payload and event.
     pub fn write_dropped(&self, out: &mut Vec<u8>) {
-        let flags = self.flags().only(Flags::KEY).with(Flags::DROPPED);
-        let head = Head { flags, kind: EventKind::from_u16(0), payload_version: 0, ..self.fixed_head() };
+        let flags = self.head().flags.only(Flags::KEY).with(Flags::DROPPED);
+        let head = Head { flags, kind: EventKind::from_u16(0), payload_version: 0, ..self.head() };
         out.extend_from_slice(&head.to_bytes());
         out.extend_from_slice(self.entity().as_bytes());
         out.extend_from_slice(self.scope().as_bytes());
@@ -36,16 +36,6 @@ impl EventRef<'_> {
         }
         let place = Trailer { time: Timestamp::from_nanos(0), ..self.trailer() };
         write_end(out, self.payload_hash(), place);
-    }
-
-    fn fixed_head(&self) -> Head {
-        Head {
-            flags: self.flags(),
-            kind: self.kind(),
-            payload_version: self.payload_version(),
-            entity_len: layout::len_u16(self.entity().len()),
-            scope_len: layout::len_u16(self.scope().len()),
-        }
     }
 }
 
