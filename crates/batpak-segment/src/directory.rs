@@ -2,7 +2,7 @@
 
 use crate::error::{Damage, LogError};
 use crate::file_system::{EntryKind, Environment, File, FileSystem, OpenMode, read_full, write_full};
-use crate::header::{Id, SegmentHeader, file_name, parse_file_name};
+use crate::header::{Id, SegmentHeader, parse_file_name};
 use crate::layout::{self, FORMAT, HeaderBytes, SEGMENT_HEADER_LEN};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -80,6 +80,9 @@ fn read_segment_file(fs: &dyn FileSystem, path: PathBuf, name: &str) -> Result<S
     if parse_file_name(name) != Some((header.number, header.generation)) {
         return Err(LogError::ForeignFile { path, reason: "its name is not that of its number and generation" });
     }
+    if header.last_number < header.number {
+        return Err(LogError::ForeignFile { path, reason: "its last number is below its number" });
+    }
     Ok(SegmentFile { path, header, header_crc: layout::header_crc(&bytes) })
 }
 
@@ -132,22 +135,22 @@ fn check_order(segments: &[SegmentFile]) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Makes a segment's file: header written and synced under a temporary name, renamed, directory synced.
+/// Makes a segment's file: content written and synced under a temporary name, then renamed. The caller syncs the
+/// directory.
 pub(crate) fn create_segment(
     fs: &dyn FileSystem,
     dir: &Path,
     header: &SegmentHeader,
     content: &[u8],
 ) -> Result<(SegmentFile, Arc<dyn File>), LogError> {
-    let path = dir.join(file_name(header.number, header.generation));
-    let temporary = dir.join(file_name(header.number, header.generation) + TEMPORARY);
+    let path = dir.join(header.file_name());
+    let temporary = dir.join(header.file_name() + TEMPORARY);
     let bytes = layout::encode_header(header);
     let file = create_temporary(fs, &temporary).map_err(LogError::io("create", &temporary))?;
     write_full(&*file, &bytes, 0).map_err(LogError::io("write", &temporary))?;
     write_full(&*file, content, SEGMENT_HEADER_LEN as u64).map_err(LogError::io("write", &temporary))?;
     file.sync().map_err(LogError::io("sync", &temporary))?;
     fs.rename(&temporary, &path).map_err(LogError::io("rename", &temporary))?;
-    fs.sync_dir(dir).map_err(LogError::io("sync", dir))?;
     let header_crc = layout::header_crc(&bytes);
     Ok((SegmentFile { path, header: *header, header_crc }, file))
 }
@@ -162,20 +165,22 @@ fn create_temporary(fs: &dyn FileSystem, path: &Path) -> io::Result<Arc<dyn File
     }
 }
 
-/// Makes `dir` and those above it, with their entries durable.
-pub(crate) fn create_dir(fs: &dyn FileSystem, dir: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> =
-        dir.ancestors().take_while(|path| !path.as_os_str().is_empty() && is_missing(fs, path)).collect();
-    fs.create_dir_all(dir)?;
-    for path in missing {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        fs.sync_dir(parent.unwrap_or(Path::new(".")))?;
+/// Makes the entry of a log's new directory durable, and those of all above it: whoever made them, even a process
+/// that died right after, may not have synced them. What may not be opened or synced was not made for this log.
+pub(crate) fn sync_parents(fs: &dyn FileSystem, dir: &Path) -> Result<(), LogError> {
+    for parent in dir.ancestors().skip(1) {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        match fs.sync_dir(parent) {
+            Err(e) if !may_be_left_unsynced(e.kind()) => return Err(LogError::io("sync", parent)(e)),
+            _ => {}
+        }
     }
     Ok(())
 }
 
-fn is_missing(fs: &dyn FileSystem, path: &Path) -> bool {
-    matches!(fs.read_dir(path), Err(e) if e.kind() == io::ErrorKind::NotFound)
+fn may_be_left_unsynced(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    matches!(kind, InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported)
 }
 
 /// A random identifier.

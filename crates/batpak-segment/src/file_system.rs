@@ -108,6 +108,14 @@ pub trait File: Debug + Send + Sync {
     /// What the system reports; after one, nothing may be assumed about what is durable.
     fn sync(&self) -> io::Result<()>;
 
+    /// Maps the whole file for reading, where the file system can; the file must not be changed from then on.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn map(&self) -> io::Result<Option<Box<dyn Mapping>>> {
+        Ok(None)
+    }
+
     /// Whether the file is empty.
     ///
     /// # Errors
@@ -117,8 +125,14 @@ pub trait File: Debug + Send + Sync {
     }
 }
 
+/// The bytes of a file that is mapped.
+pub trait Mapping: Debug + Send + Sync + AsRef<[u8]> {}
+
 /// Fills `buf` from `offset` on, as far as the file goes, and says how far.
-pub(crate) fn read_full(file: &dyn File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+///
+/// # Errors
+/// What the file reports; interruptions are not errors.
+pub fn read_full(file: &dyn File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut done = 0;
     while done < buf.len() {
         match file.read_at(&mut buf[done..], offset + done as u64) {
@@ -132,7 +146,10 @@ pub(crate) fn read_full(file: &dyn File, buf: &mut [u8], offset: u64) -> io::Res
 }
 
 /// Writes all of `buf` at `offset`, going on after short writes and interruptions.
-pub(crate) fn write_full(file: &dyn File, buf: &[u8], offset: u64) -> io::Result<()> {
+///
+/// # Errors
+/// What the file reports, `WriteZero` if it takes nothing; a part may have been written.
+pub fn write_full(file: &dyn File, buf: &[u8], offset: u64) -> io::Result<()> {
     let mut done = 0;
     while done < buf.len() {
         match file.write_at(&buf[done..], offset + done as u64) {

@@ -92,6 +92,18 @@ impl Frame {
         self.typed.push(content);
     }
 
+    /// Adds all that another frame holds.
+    pub(crate) fn push_items(&mut self, source: &FrameRef<'_>) {
+        for item in source.items() {
+            match item {
+                Item::Record { content } => self.push(content),
+                Item::Typed { record_type, flags, body } => self.push_typed(record_type, flags, body),
+                // Chains take no such frame.
+                Item::Malformed => {}
+            }
+        }
+    }
+
     pub(crate) fn link(link: &Link) -> Self {
         let mut frame = Self::new();
         frame.push_typed(LINK_TYPE, CRITICAL, &layout::encode_link(link));
@@ -249,6 +261,8 @@ pub(crate) enum Item<'a> {
     Record { content: &'a [u8] },
     /// A frame record.
     Typed { record_type: u16, flags: u16, body: &'a [u8] },
+    /// A frame record that is too short for a type.
+    Malformed,
 }
 
 impl<'a> FrameRef<'a> {
@@ -266,6 +280,9 @@ impl<'a> FrameRef<'a> {
     /// Checks everything but the contents of the items. It comes first: bytes that only look like a frame fail here,
     /// before their lengths cost anything.
     fn check_frame(&self, segment_id: &Id, offset: u64) -> Result<(), Damage> {
+        if self.header.flags != 0 {
+            return Err(Damage::NotZero);
+        }
         let mut crc = FrameCrc::begin(self.bytes);
         let mut at = FRAME_HEADER_LEN;
         for _ in 0..self.item_count() {
@@ -278,7 +295,7 @@ impl<'a> FrameRef<'a> {
             return Err(Damage::FrameCrc { found, expected: self.header.crc });
         }
         let padding = &self.bytes[at..];
-        if padding.len() >= layout::FRAME_ALIGN || padding.iter().any(|b| *b != 0) || self.header.flags != 0 {
+        if padding.len() >= layout::FRAME_ALIGN || padding.iter().any(|b| *b != 0) {
             return Err(Damage::NotZero);
         }
         Ok(())
@@ -341,18 +358,19 @@ impl<'a> FrameRef<'a> {
         (0..frame.item_count()).map_while(move |index| {
             let (len, _) = frame.item_header(at).ok()?;
             let content = &frame.bytes[at + ITEM_HEADER_LEN..at + ITEM_HEADER_LEN + len];
-            let item = frame.item(index, content);
             at += ITEM_HEADER_LEN + len;
-            item
+            Some(frame.item(index, content))
         })
     }
 
-    fn item(&self, index: u64, content: &'a [u8]) -> Option<Item<'a>> {
-        if self.position(index) != NO_SEQUENCE {
-            return Some(Item::Record { content });
+    fn item(&self, index: u64, content: &'a [u8]) -> Item<'a> {
+        if index < u64::from(self.header.records) {
+            return Item::Record { content };
         }
-        let (record_type, flags, body) = layout::decode_typed(content)?;
-        Some(Item::Typed { record_type, flags, body })
+        match layout::decode_typed(content) {
+            Some((record_type, flags, body)) => Item::Typed { record_type, flags, body },
+            None => Item::Malformed,
+        }
     }
 }
 

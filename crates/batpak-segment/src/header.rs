@@ -48,6 +48,11 @@ impl SegmentHeader {
         }
     }
 
+    /// The name of its file.
+    pub(crate) fn file_name(&self) -> String {
+        file_name(self.number, self.generation)
+    }
+
     /// Whether the seal of this segment is the very one that the next segment's link was made from.
     pub(crate) fn has_original_seal(&self) -> bool {
         self.generation == 0 && self.first_link == self.segment_id
@@ -58,7 +63,7 @@ impl SegmentHeader {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Link {
     pub(crate) first_sequence: u64,
-    pub(crate) previous_link: Id,
+    pub(crate) previous: Id,
     pub(crate) previous_end: u64,
     pub(crate) previous_count: u64,
     pub(crate) previous_seal_crc: u32,
@@ -72,12 +77,11 @@ pub(crate) struct Seal {
     pub(crate) count: u64,
 }
 
-/// The name of a segment's file.
-pub(crate) fn file_name(number: u64, generation: u32) -> String {
+fn file_name(number: u64, generation: u32) -> String {
     format!("{number:010}.{generation:04}.fbat")
 }
 
-/// Number and generation from the name of a segment's file; nothing if it is not one that [`file_name`] makes.
+/// Number and generation from the name of a segment's file; nothing if it is not one that it could have.
 pub(crate) fn parse_file_name(name: &str) -> Option<(u64, u32)> {
     let (number, generation) = name.strip_suffix(".fbat")?.split_once('.')?;
     let parsed = (number.parse().ok()?, generation.parse().ok()?);

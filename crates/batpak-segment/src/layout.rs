@@ -75,6 +75,10 @@ pub(crate) const TYPED_HEADER_LEN: usize = 4;
 pub(crate) const SEAL_FRAME_LEN: usize = padded(FRAME_HEADER_LEN + ITEM_HEADER_LEN + TYPED_HEADER_LEN + SEAL_LEN);
 const _: () = assert!(SEAL_FRAME_LEN == 88, "stable since format 1");
 
+/// Length of the frame that begins a segment.
+pub(crate) const LINK_FRAME_LEN: usize = padded(FRAME_HEADER_LEN + ITEM_HEADER_LEN + TYPED_HEADER_LEN + LINK_LEN);
+const _: () = assert!(LINK_FRAME_LEN == 104, "stable since format 1");
+
 /// `len` rounded up to the alignment of frames.
 pub(crate) const fn padded(len: usize) -> usize {
     len.next_multiple_of(FRAME_ALIGN)
@@ -292,7 +296,7 @@ pub(crate) fn encode_typed(out: &mut Vec<u8>, record_type: u16, flags: u16, body
 pub(crate) fn encode_link(link: &Link) -> [u8; LINK_LEN] {
     let mut out = [0; LINK_LEN];
     put(&mut out, 0, link.first_sequence.to_le_bytes());
-    put(&mut out, 8, link.previous_link);
+    put(&mut out, 8, link.previous);
     put(&mut out, 24, link.previous_end.to_le_bytes());
     put(&mut out, 32, link.previous_count.to_le_bytes());
     put(&mut out, 40, link.previous_seal_crc.to_le_bytes());
@@ -302,7 +306,7 @@ pub(crate) fn encode_link(link: &Link) -> [u8; LINK_LEN] {
 pub(crate) fn decode_link(body: &[u8]) -> Option<Link> {
     (body.len() == LINK_LEN).then(|| Link {
         first_sequence: u64_at(body, 0),
-        previous_link: array(body, 8),
+        previous: array(body, 8),
         previous_end: u64_at(body, 24),
         previous_count: u64_at(body, 32),
         previous_seal_crc: u32_at(body, 40),

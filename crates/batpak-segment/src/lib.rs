@@ -1,5 +1,5 @@
 //! A crash-safe log of opaque records in a directory of segment files.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod directory;
 mod error;
@@ -8,6 +8,7 @@ mod frame;
 mod header;
 mod layout;
 mod log;
+mod mapping;
 mod memory;
 mod reader;
 mod real;
@@ -17,11 +18,14 @@ mod snapshot;
 mod sync;
 
 pub use error::{Damage, Failure, LogError};
-pub use file_system::{Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, OpenMode};
+pub use file_system::{
+    Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, Mapping, OpenMode, read_full,
+    write_full,
+};
 pub use frame::Frame;
 pub use header::{Id, LogHead};
 pub use layout::{FIRST_USER_TYPE, FORMAT};
-pub use log::{Appended, Log, LogConfig};
+pub use log::{Appended, Log, LogConfig, Unsynced};
 pub use memory::MemoryFileSystem;
 pub use reader::{LogReader, Position, Record, Records};
 pub use real::{RealFileSystem, SystemClock, SystemEntropy};

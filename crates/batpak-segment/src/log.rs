@@ -5,7 +5,7 @@ use crate::error::{Failure, LogError};
 use crate::file_system::{Environment, File, Lock, OpenMode, write_full};
 use crate::frame::{Frame, Place};
 use crate::header::{Link, LogHead, Seal, SegmentHeader};
-use crate::layout::{SEAL_FRAME_LEN, SEGMENT_HEADER_LEN};
+use crate::layout::{LINK_FRAME_LEN, SEAL_FRAME_LEN, SEGMENT_HEADER_LEN};
 use crate::reader::{LogReader, Position, Records, Segment};
 use crate::recover::{Repair, Unrecovered};
 use crate::snapshot;
@@ -54,6 +54,15 @@ pub struct Appended {
     /// Offset of the frame in its segment, in bytes.
     pub offset: u64,
     /// Its length in bytes.
+    pub bytes: u64,
+}
+
+/// What a power cut could take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsynced {
+    /// Number of records.
+    pub records: u64,
+    /// Number of bytes.
     pub bytes: u64,
 }
 
@@ -164,15 +173,11 @@ impl Log {
     pub fn append_frame(&self, frame: &mut Frame) -> Result<Appended, LogError> {
         frame.check(self.config.frame_max_bytes)?;
         let mut writer = self.writer();
-        self.check_open(&writer)?;
-        let left = SEQUENCE_LIMIT - writer.sequence;
-        let records = frame.len() as u64;
-        if records > left {
-            let value = writer.sequence.saturating_add(records);
-            return Err(LogError::TooLarge { field: "sequence", limit: SEQUENCE_LIMIT, value });
-        }
+        self.check_append(&writer, frame)?;
         if self.must_rotate(&writer, frame) {
-            self.rotate_to_next(&mut writer)?;
+            drop(writer);
+            writer = self.rotate_if(|writer| self.must_rotate(writer, frame))?;
+            self.check_append(&writer, frame)?;
         }
         self.write(&mut writer, frame)
     }
@@ -180,6 +185,16 @@ impl Log {
     /// The sequence that the next record gets, if nobody else appends before.
     pub fn next_sequence(&self) -> u64 {
         self.writer().sequence
+    }
+
+    /// What was appended and is not known to be durable.
+    pub fn unsynced(&self) -> Unsynced {
+        let writer = self.writer();
+        let from = self.sync.durable_offset(writer.header.number).max(SEGMENT_HEADER_LEN as u64);
+        Unsynced {
+            records: writer.sequence - self.sync.durable_sequence().min(writer.sequence),
+            bytes: writer.at.saturating_sub(from),
+        }
     }
 
     /// Every record below this sequence survives a power cut.
@@ -193,14 +208,26 @@ impl Log {
     /// `Failed` if a write or sync failed, now or before.
     pub fn sync(&self) -> Result<(), LogError> {
         let frames = self.writer().frames;
+        self.check_failure()?;
+        self.sync_frames(frames)
+    }
+
+    fn sync_frames(&self, frames: u64) -> Result<(), LogError> {
         self.sync.wait(|durable| durable.frames >= frames, || self.written())
     }
 
     /// Waits until every record below `sequence` is durable, syncing if nobody else does.
     ///
     /// # Errors
-    /// `Failed` if a write or sync failed, now or before.
+    /// `InvalidOption` if so many were never appended. `Failed` if a write or sync failed before they were durable.
     pub fn sync_to(&self, sequence: u64) -> Result<(), LogError> {
+        if sequence <= self.durable_sequence() {
+            return Ok(());
+        }
+        let max = self.next_sequence();
+        if sequence > max {
+            return Err(LogError::InvalidOption { field: "sequence", min: 0, max, value: sequence });
+        }
         self.sync.wait(|durable| durable.sequence >= sequence, || self.written())
     }
 
@@ -209,9 +236,8 @@ impl Log {
     /// # Errors
     /// See [`append_frame`](Self::append_frame).
     pub fn rotate(&self) -> Result<(), LogError> {
-        let mut writer = self.writer();
-        self.check_open(&writer)?;
-        if writer.is_fresh() { Ok(()) } else { self.rotate_to_next(&mut writer) }
+        self.check_open(&self.writer())?;
+        self.rotate_if(|writer| !writer.is_fresh()).map(drop)
     }
 
     /// Reads the record at `position` into `buf` and returns it.
@@ -240,11 +266,15 @@ impl Log {
     /// Copies everything that was appended before the call into `dir`, which becomes a log of its own.
     ///
     /// # Errors
-    /// `NotEmpty` if `dir` already holds segments; what [`sync`](Self::sync) and the file system report.
+    /// `NotEmpty` if `dir` already holds segments, `Locked` if a writer is at work there; `Damaged` if a segment to be
+    /// copied is; what [`sync`](Self::sync) and the file system report.
     pub fn snapshot(&self, dir: &Path) -> Result<(), LogError> {
-        self.check_open(&self.writer())?;
-        self.sync()?;
-        snapshot::copy(&self.env, &self.reader, self.durable_sequence(), dir)
+        let writer = self.writer();
+        self.check_open(&writer)?;
+        let cut = writer.written();
+        drop(writer);
+        self.sync_frames(cut.frames)?;
+        snapshot::copy(&self.env, &self.reader, &cut, dir)
     }
 
     /// Why nothing is accepted any more, if a write or sync failed.
@@ -258,8 +288,8 @@ impl Log {
         self.sync.fail(failure);
     }
 
-    /// Syncs, marks the log as closed if anything was appended since the last mark, and releases the directory. Later
-    /// calls say `Closed`.
+    /// Syncs, marks the log as closed if anything was appended since the last mark, and releases the directory. What
+    /// would write says `Closed` from then on; reads go on.
     ///
     /// # Errors
     /// `Failed` if a write or sync failed, now or before; the directory is released nevertheless.
@@ -286,14 +316,26 @@ impl Log {
         self.sync()
     }
 
+    fn check_failure(&self) -> Result<(), LogError> {
+        let failure = self.sync.failure().map(Arc::clone);
+        failure.map_or(Ok(()), |cause| Err(LogError::Failed { cause }))
+    }
+
     fn check_open(&self, writer: &Writer) -> Result<(), LogError> {
-        if let Some(cause) = self.sync.failure() {
-            return Err(LogError::Failed { cause: Arc::clone(cause) });
-        }
+        self.check_failure()?;
         if writer.closed { Err(LogError::Closed) } else { Ok(()) }
     }
 
-    /// A panic cannot leave the writer between two states: its fields change after the write that they describe.
+    fn check_append(&self, writer: &Writer, frame: &Frame) -> Result<(), LogError> {
+        self.check_open(writer)?;
+        let value = writer.sequence.saturating_add(frame.len() as u64);
+        if value > SEQUENCE_LIMIT {
+            return Err(LogError::TooLarge { field: "sequence", limit: SEQUENCE_LIMIT, value });
+        }
+        Ok(())
+    }
+
+    /// A panic of the file system may leave the writer between two states, and ends the log; no other is possible.
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -319,7 +361,8 @@ impl Log {
         };
         let records = frame.len() as u64;
         let (bytes, crc) = frame.finish(&place);
-        write_full(&*writer.file, bytes, writer.at).map_err(|e| self.failed("write", &e))?;
+        let written = self.sync.attempt("write", || write_full(&*writer.file, bytes, writer.at));
+        written.map_err(|e| self.failed("write", &e))?;
         let appended = Appended { first_sequence: writer.sequence, offset: writer.at, bytes: bytes.len() as u64 };
         writer.at += appended.bytes;
         writer.previous = crc;
@@ -328,6 +371,18 @@ impl Log {
         writer.marked = false;
         self.reader.set_end(writer.sequence);
         Ok(appended)
+    }
+
+    /// Rotates if `wanted` still says so once no sync is under way, and leaves the writer locked.
+    fn rotate_if(&self, wanted: impl Fn(&Writer) -> bool) -> Result<MutexGuard<'_, Writer>, LogError> {
+        let leading = self.sync.lead_alone();
+        let mut writer = self.writer();
+        self.check_open(&writer)?;
+        if wanted(&writer) {
+            self.sync.attempt("rotate", || self.rotate_to_next(&mut writer))?;
+        }
+        drop(leading);
+        Ok(writer)
     }
 
     /// Makes the next segment, seals this one, syncs it, and begins the next.
@@ -344,7 +399,7 @@ impl Log {
         self.sync.advance(&writer.written());
         let link = Link {
             first_sequence: writer.sequence,
-            previous_link: writer.header.last_link,
+            previous: writer.header.last_link,
             previous_end: writer.sequence,
             previous_count: seal.count,
             previous_seal_crc: writer.previous,
@@ -358,11 +413,14 @@ impl Log {
         self.write(writer, &mut Frame::link(&link)).map(drop)
     }
 
-    /// The segment that was made ahead, or a new one. A failure before it has its name changes nothing.
+    /// The segment that was made ahead, or a new one. A failure before it has its name changes nothing; one after that
+    /// ends the log, because its name must not be used again and may be gone after a power cut.
     fn next_segment(&self, writer: &mut Writer) -> Result<(SegmentFile, Arc<dyn File>), LogError> {
         let fs = &*self.env.file_system;
-        if let Some(spare) = writer.spare.take() {
+        if let Some(spare) = &writer.spare {
             let file = fs.open(&spare.path, OpenMode::Write).map_err(LogError::io("open", &spare.path))?;
+            let spare = spare.clone();
+            writer.spare = None;
             return Ok((spare, file));
         }
         let before = &writer.header;
@@ -375,7 +433,9 @@ impl Log {
         header.epoch = before.epoch;
         header.head = writer.head;
         header.created_ns = self.env.clock.wall_ns();
-        directory::create_segment(fs, &self.dir, &header, &[])
+        let next = directory::create_segment(fs, &self.dir, &header, &[])?;
+        fs.sync_dir(&self.dir).map_err(|e| self.failed("sync", &e))?;
+        Ok(next)
     }
 
     fn failed(&self, operation: &'static str, error: &std::io::Error) -> LogError {
@@ -394,7 +454,7 @@ impl Drop for Log {
 impl Writer {
     /// Whether the active segment holds nothing but its link.
     fn is_fresh(&self) -> bool {
-        self.sequence == self.first_sequence && self.at <= SEGMENT_HEADER_LEN as u64 + 104
+        self.at <= (SEGMENT_HEADER_LEN + LINK_FRAME_LEN) as u64
     }
 
     fn written(&self) -> Written {

@@ -39,10 +39,13 @@ impl MemoryFileSystem {
         Ok(lock(&self.file(path.as_ref())?.bytes).clone())
     }
 
-    /// Replaces the content of a file, or makes one.
+    /// Replaces the content of a file, or makes one and the directories above it.
     pub fn write(&self, path: impl AsRef<Path>, bytes: impl Into<Vec<u8>>) {
+        let path = path.as_ref();
         let file = Arc::new(MemoryFile::new(bytes.into()));
-        self.tree().files.insert(path.as_ref().to_owned(), file);
+        let mut tree = self.tree();
+        tree.directories.extend(path.ancestors().skip(1).map(Path::to_owned));
+        tree.files.insert(path.to_owned(), file);
     }
 
     /// The paths of all files, in order.

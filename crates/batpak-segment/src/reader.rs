@@ -1,16 +1,17 @@
 //! Reading: one record at a position, or all of them in order, from the segments of a log.
 
-use crate::directory::{self, SegmentFile};
+use crate::directory::{self, Listing, SegmentFile};
 use crate::error::{Damage, LogError};
 use crate::file_system::{Environment, File, OpenMode, read_full};
-use crate::frame::{FrameRef, Item, frame_len};
+use crate::frame::frame_len;
 use crate::header::{Link, SegmentHeader};
 use crate::layout::{self, FRAME_HEADER_LEN, ITEM_HEADER_LEN, SEGMENT_HEADER_LEN};
 use crate::memory::MemoryFile;
-use crate::recover::{Found, examine};
-use crate::scan::{Chain, Last, Stop};
+use crate::recover::{Found, Repair, examine};
+use crate::scan::{Chain, Last};
 use arc_swap::ArcSwap;
 use std::collections::VecDeque;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -90,17 +91,40 @@ impl LogReader {
     /// # Errors
     /// `NoLog` if there is none; `Damaged` and the like if something durable is missing or changed; I/O errors.
     pub fn open(env: &Environment, dir: &Path, fd_budget: usize) -> Result<Self, LogError> {
-        let mut attempt = 1;
+        Self::open_with_report(env, dir, fd_budget).map(|(reader, _)| reader)
+    }
+
+    /// Opens the log in `dir` for reading and tells what a writer would find and mend.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with_report(env: &Environment, dir: &Path, fd_budget: usize) -> Result<(Self, Repair), LogError> {
+        let (mut attempt, mut segments) = (1, 0);
         loop {
-            match Self::try_open(env, dir, fd_budget) {
+            let listing = match directory::list(&*env.file_system, dir) {
+                Err(LogError::Io { source, .. }) if attempt == ATTEMPTS && is_not_found(&source) => {
+                    return Err(LogError::NoLog { path: dir.to_owned() });
+                }
+                listing => listing,
+            };
+            // As long as the writer makes segments the attempts begin anew.
+            let seen = listing.as_ref().map_or(segments, |listing| listing.segments.len());
+            if seen > segments {
+                (attempt, segments) = (1, seen);
+            }
+            match listing.and_then(|listing| Self::try_open(env, dir, fd_budget, &listing)) {
                 Err(e) if attempt < ATTEMPTS && may_be_a_race(&e) => attempt += 1,
                 result => return result,
             }
         }
     }
 
-    fn try_open(env: &Environment, dir: &Path, fd_budget: usize) -> Result<Self, LogError> {
-        let listing = directory::list(&*env.file_system, dir)?;
+    fn try_open(
+        env: &Environment,
+        dir: &Path,
+        fd_budget: usize,
+        listing: &Listing,
+    ) -> Result<(Self, Repair), LogError> {
         let Found { sealed, active, .. } = examine(env, dir, &listing.segments)?;
         let path = &active.file.path;
         let file: Arc<dyn File> = if active.tail.is_empty() {
@@ -112,7 +136,8 @@ impl LogReader {
         let link = active.chain.link.unwrap_or(active.link);
         let reader = Self::new(env, fd_budget, &sealed, Segment::new(&active.file, link), file);
         reader.set_end(active.chain.sequence.unwrap_or(link.first_sequence));
-        Ok(reader)
+        let segments = sealed.len() as u64 + 1;
+        Ok((reader, active.report(segments)))
     }
 
     pub(crate) fn new(
@@ -206,17 +231,18 @@ impl LogReader {
         Records { frames: self.frames(sequence, end), from: sequence, items: 0, next: 0, at: 0 }
     }
 
-    pub(crate) fn frames(&self, from: u64, end: u64) -> Frames {
+    fn frames(&self, from: u64, end: u64) -> Frames {
         let catalog = self.shared.catalog.load_full();
         let index = catalog.index_of(from).unwrap_or(0);
-        Frames { reader: self.clone(), catalog, index, end, open: None, window: Vec::new(), window_at: 0 }
+        let reader = self.clone();
+        Frames { reader, catalog, index, end, open: None, failed: false, window: Vec::new(), window_at: 0 }
     }
 
-    /// The segments up to the one that holds `end`, in order.
-    pub(crate) fn segments_below(&self, end: u64) -> Vec<Arc<Segment>> {
+    /// The segments up to number `last`, in order.
+    pub(crate) fn segments_to(&self, last: u64) -> Vec<Arc<Segment>> {
         let catalog = self.shared.catalog.load();
-        let last = catalog.index_of(end).unwrap_or(0);
-        catalog.segments[..=last].to_vec()
+        let count = catalog.segments.partition_point(|segment| segment.header.number <= last);
+        catalog.segments[..count].to_vec()
     }
 
     /// The open file of a segment; the least recently used one makes room.
@@ -250,9 +276,13 @@ impl LogReader {
 /// Whether an error may only mean that the writer replaced or finished a file meanwhile.
 fn may_be_a_race(error: &LogError) -> bool {
     match error {
-        LogError::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+        LogError::Io { source, .. } => is_not_found(source),
         other => other.is_corruption(),
     }
+}
+
+fn is_not_found(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
 
 impl Catalog {
@@ -297,20 +327,31 @@ const WINDOW: usize = 256 << 10;
 
 /// The frames of a log in order, those that begin and end segments left out.
 #[derive(Debug)]
-pub(crate) struct Frames {
+struct Frames {
     reader: LogReader,
     catalog: Arc<Catalog>,
     index: usize,
     end: u64,
     open: Option<(Arc<dyn File>, Chain)>,
+    /// Whether an error was met: what follows it is not known.
+    failed: bool,
     window: Vec<u8>,
     /// Offset in the file of the first byte of the window.
     window_at: u64,
 }
 
 impl Frames {
-    /// The next frame, as its bytes' range in the window, and the offset in its file.
-    fn advance(&mut self) -> Result<Option<(usize, usize, u64)>, LogError> {
+    /// The next frame, as the place in the window where it begins. Nothing comes after an error.
+    fn advance(&mut self) -> Result<Option<usize>, LogError> {
+        if self.failed {
+            return Ok(None);
+        }
+        let result = self.next_frame();
+        self.failed = result.is_err();
+        result
+    }
+
+    fn next_frame(&mut self) -> Result<Option<usize>, LogError> {
         loop {
             let Some(segment) = self.catalog.segments.get(self.index).cloned() else { return Ok(None) };
             if segment.first_sequence() >= self.end {
@@ -325,24 +366,16 @@ impl Frames {
                 return Ok(None);
             }
             let at = chain.at;
-            let damaged = |damage| LogError::Damaged { segment: segment.header.number, offset: at, damage };
             let (from, len) = self.load(&*file, &segment, at)?;
             let taken = chain.take(&self.window[from..from + len], &segment.header.segment_id);
-            match taken {
-                Ok(_) => {}
-                Err(Stop::Bad(damage)) => return Err(damaged(damage)),
-                Err(Stop::Unknown(value)) => {
-                    let (path, value) = (segment.path.clone(), value.into());
-                    return Err(LogError::UnsupportedFeature { path, what: "frame record", value });
-                }
-            }
+            taken.map_err(|stop| stop.into_error(&segment.path, segment.header.number, at))?;
             if let Last::Seal(..) = chain.last {
                 self.index += 1;
                 continue;
             }
             self.open = Some((file, chain));
             if at > SEGMENT_HEADER_LEN as u64 {
-                return Ok(Some((from, len, at)));
+                return Ok(Some(from));
             }
         }
     }
@@ -384,15 +417,6 @@ impl Frames {
         self.window_at = at;
         Ok(0)
     }
-
-    /// The next frame.
-    pub(crate) fn next_frame(&mut self) -> Result<Option<FrameRef<'_>>, LogError> {
-        let Some((from, len, at)) = self.advance()? else { return Ok(None) };
-        let segment = &self.catalog.segments[self.index].header;
-        let frame = FrameRef::parse(&self.window[from..from + len], &segment.segment_id, at);
-        let damaged = |damage| LogError::Damaged { segment: segment.number, offset: at, damage };
-        frame.map(Some).map_err(damaged)
-    }
 }
 
 /// The records of a log in order.
@@ -414,11 +438,11 @@ impl Records {
     /// The next record: its position and bytes.
     ///
     /// # Errors
-    /// `Damaged` at a place that is not what was written; I/O errors. It goes no further then.
+    /// `Damaged` at a place that is not what was written; I/O errors. It has ended then.
     pub fn next_record(&mut self) -> Result<Option<(Position, &[u8])>, LogError> {
         loop {
             if self.items == 0 {
-                let Some((from, _, _)) = self.frames.advance()? else { return Ok(None) };
+                let Some(from) = self.frames.advance()? else { return Ok(None) };
                 let header = layout::decode_frame_header(&self.frames.window[from..]);
                 self.items = header.records;
                 self.next = header.first_sequence;
@@ -446,16 +470,5 @@ impl Iterator for Records {
         let next =
             self.next_record().map(|found| found.map(|(position, bytes)| Record { position, bytes: bytes.to_vec() }));
         next.transpose()
-    }
-}
-
-/// The records and frame records of a frame, pushed onto an empty one.
-pub(crate) fn copy_items(source: &FrameRef<'_>, into: &mut crate::Frame) {
-    into.clear();
-    for item in source.items() {
-        match item {
-            Item::Record { content, .. } => into.push(content),
-            Item::Typed { record_type, flags, body } => into.push_typed(record_type, flags, body),
-        }
     }
 }

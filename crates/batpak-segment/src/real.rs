@@ -1,6 +1,8 @@
 //! The real file system, clock and randomness. `std::fs` occurs in no other file.
 
-use crate::file_system::{Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, OpenMode};
+use crate::file_system::{
+    Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, Mapping, OpenMode,
+};
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -41,8 +43,15 @@ impl FileSystem for RealFileSystem {
         fs::remove_file(path)
     }
 
+    #[cfg(unix)]
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         fs::File::open(path)?.sync_all()
+    }
+
+    /// Windows cannot sync a directory; its file systems journal entries in order.
+    #[cfg(not(unix))]
+    fn sync_dir(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
     }
 
     fn try_lock(&self, path: &Path, holder: &str) -> io::Result<Option<Box<dyn Lock>>> {
@@ -106,6 +115,10 @@ impl File for RealFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
+    }
+
+    fn map(&self) -> io::Result<Option<Box<dyn Mapping>>> {
+        crate::mapping::map(&self.0).map(Some)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -2,15 +2,16 @@
 
 use crate::directory::{self, LOCK_NAME, Listing, SegmentFile, TAIL_NAME};
 use crate::error::{Damage, LogError};
-use crate::file_system::{Environment, File, Lock, OpenMode, read_full, write_full};
+use crate::file_system::{Environment, File, FileSystem, Lock, OpenMode, read_full, write_full};
 use crate::frame::{Frame, Place};
-use crate::header::{Link, Seal, SegmentHeader};
-use crate::layout::{FRAME_HEADER_LEN, SEAL_FRAME_LEN, SEGMENT_HEADER_LEN};
+use crate::header::{Id, Link, Seal, SegmentHeader};
+use crate::layout::{FRAME_HEADER_LEN, LINK_FRAME_LEN, SEAL_FRAME_LEN, SEGMENT_HEADER_LEN};
 use crate::log::{Log, LogConfig, Start};
 use crate::reader::Segment;
 use crate::scan::{Chain, End, Last, Scan, scan};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What opening a log found and mended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +60,11 @@ impl Unrecovered {
     pub fn open(env: Environment, dir: &Path, config: LogConfig) -> Result<Self, LogError> {
         config.check()?;
         let fs = &*env.file_system;
-        directory::create_dir(fs, dir).map_err(|e| refused(dir, "create", e))?;
+        fs.create_dir_all(dir).map_err(|e| refused(dir, "create", e))?;
+        if is_missing(fs, &dir.join(LOCK_NAME)) {
+            // Not a log of ours yet: what is refused is left as it is, without a lock file.
+            directory::list(fs, dir)?;
+        }
         let lock = take_lock(&env, dir)?;
         let listing = directory::list(fs, dir)?;
         Ok(Self { env, dir: dir.to_owned(), config, lock, listing })
@@ -70,31 +75,39 @@ impl Unrecovered {
     /// # Errors
     /// `Damaged` and the like if something durable is missing or changed: nothing is changed then. I/O errors.
     pub fn recover(self) -> Result<(Log, Repair), LogError> {
-        let mut repair = Repair::default();
-        if self.listing.segments.is_empty() {
-            repair.closed_cleanly = true;
-        }
         let found = match self.listing.segments.as_slice() {
             [] => None,
             segments => Some(examine(&self.env, &self.dir, segments)?),
         };
+        // The writer before may have died between a rename and the sync of the directory: nothing may rest on an entry,
+        // and nothing that it replaces be removed, before that entry is durable.
+        self.sync_dir()?;
+        self.remove_leftovers()?;
+        let (start, mut repair) = match found {
+            None => (new_log(&self.env, &self.dir)?, Repair { closed_cleanly: true, segments: 1, ..Repair::default() }),
+            Some(found) => mend(&self.env, found)?,
+        };
+        repair.removed = self.listing.leftovers;
+        Ok((Log::start(self.env, self.dir, self.config, self.lock, start), repair))
+    }
+
+    fn remove_leftovers(&self) -> Result<(), LogError> {
         for path in &self.listing.leftovers {
             self.env.file_system.remove_file(path).map_err(LogError::io("remove", path))?;
-            repair.removed.push(path.clone());
         }
-        if !repair.removed.is_empty() {
-            self.env.file_system.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))?;
-        }
-        let start = match found {
-            None => new_log(&self.env, &self.dir)?,
-            Some(found) => mend(&self.env, found, &mut repair)?,
-        };
-        repair.segments = start.sealed.len() as u64 + 1;
-        Ok((Log::start(self.env, self.dir, self.config, self.lock, start), repair))
+        if self.listing.leftovers.is_empty() { Ok(()) } else { self.sync_dir() }
+    }
+
+    fn sync_dir(&self) -> Result<(), LogError> {
+        self.env.file_system.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))
     }
 }
 
-fn take_lock(env: &Environment, dir: &Path) -> Result<Box<dyn Lock>, LogError> {
+fn is_missing(fs: &dyn FileSystem, path: &Path) -> bool {
+    matches!(fs.open(path, OpenMode::Read), Err(e) if e.kind() == io::ErrorKind::NotFound)
+}
+
+pub(crate) fn take_lock(env: &Environment, dir: &Path) -> Result<Box<dyn Lock>, LogError> {
     let path = dir.join(LOCK_NAME);
     let holder = format!("process {}", std::process::id());
     match env.file_system.try_lock(&path, &holder) {
@@ -123,8 +136,17 @@ fn refused(dir: &Path, operation: &'static str, source: io::Error) -> LogError {
 pub(crate) struct Found {
     pub(crate) sealed: Vec<Segment>,
     pub(crate) active: Active,
+    /// The segment before, if nothing says that its end was ever synced.
+    pub(crate) unsynced: Option<Predecessor>,
     /// A next segment that was made ahead and holds nothing.
     pub(crate) spare: Option<SegmentFile>,
+}
+
+/// A sealed segment whose successor holds nothing yet: its writer may have died, or failed, before the seal was synced.
+pub(crate) struct Predecessor {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    chain: Chain,
 }
 
 /// The segment that appends go to.
@@ -150,17 +172,20 @@ pub(crate) fn examine(env: &Environment, dir: &Path, segments: &[SegmentFile]) -
         return Err(LogError::MissingSegment { number: last.header.last_number + 1 });
     }
     let begun = newest.chain.last != Last::Nothing || matches!(newest.end, End::Damaged(_) | End::Unknown(_));
+    let mut unsynced = None;
     if let ([sealed @ .., previous], false) = (before, begun) {
-        let (previous_bytes, scanned) = read_and_scan(env, previous)?;
-        if scanned.chain.seal().is_none() {
-            let (sealed, link) = check_sealed(env, sealed)?;
-            let active = Active::new(env, dir, previous, previous_bytes, scanned, link)?;
-            return Ok(Found { sealed, active, spare: Some(last.clone()) });
+        let (bytes, scanned) = read_and_scan(env, previous)?;
+        // Nothing is written to a segment before the seal of its predecessor is durable.
+        if scanned.chain.seal().is_none() && matches!(newest.end, End::Clean) {
+            let (sealed, expected) = check_sealed(env, sealed)?;
+            let active = Active::new(env, dir, previous, bytes, scanned, &expected)?;
+            return Ok(Found { sealed, active, unsynced: None, spare: Some(last.clone()) });
         }
+        unsynced = Some(Predecessor { path: previous.path.clone(), bytes, chain: scanned.chain });
     }
-    let (sealed, link) = check_sealed(env, before)?;
-    let active = Active::new(env, dir, last, bytes, newest, link)?;
-    Ok(Found { sealed, active, spare: None })
+    let (sealed, expected) = check_sealed(env, before)?;
+    let active = Active::new(env, dir, last, bytes, newest, &expected)?;
+    Ok(Found { sealed, active, unsynced, spare: None })
 }
 
 fn read_and_scan(env: &Environment, segment: &SegmentFile) -> Result<(Vec<u8>, Scan), LogError> {
@@ -190,7 +215,7 @@ impl Active {
         file: &SegmentFile,
         bytes: Vec<u8>,
         scanned: Scan,
-        link: Link,
+        expected: &Expected,
     ) -> Result<Self, LogError> {
         let Scan { chain, end } = scanned;
         let number = file.header.number;
@@ -202,12 +227,23 @@ impl Active {
             }
             End::Clean | End::Torn { .. } => {}
         }
-        if chain.link.is_some_and(|found| !continues(&found, &link)) {
-            return Err(LogError::BrokenLink { number, reason: "its link is not the seal of the one before" });
-        }
+        expected.check(&file.header, chain.link.as_ref())?;
+        let link = expected.link;
         let mut active = Self { file: file.clone(), bytes, chain, end, tail: Vec::new(), tail_frames: 0, link };
         active.take_tail(env, &dir.join(TAIL_NAME))?;
         Ok(active)
+    }
+
+    /// What is to be mended in it.
+    pub(crate) fn report(&self, segments: u64) -> Repair {
+        let at = self.chain.at;
+        let torn = match self.end {
+            End::Torn { until, frames } if until > at => {
+                Some(Torn { segment: self.file.header.number, offset: at, bytes: until - at, frames })
+            }
+            _ => None,
+        };
+        Repair { closed_cleanly: self.is_closed(), torn, from_tail: self.tail_frames, removed: Vec::new(), segments }
     }
 
     /// Takes the frames of the tail that go on where the segment ends.
@@ -227,6 +263,13 @@ impl Active {
         Ok(())
     }
 
+    /// Whether the writer before had closed it, or never appended anything.
+    fn is_closed(&self) -> bool {
+        let untouched = self.file.header.number == 0 && self.chain.at == (SEGMENT_HEADER_LEN + LINK_FRAME_LEN) as u64;
+        let marked = self.chain.last == Last::Close || untouched;
+        marked && matches!(self.end, End::Clean) && self.tail.is_empty()
+    }
+
     fn next_in_tail(&mut self, ring: &[u8]) -> Option<Vec<u8>> {
         let header = from_ring(ring, self.chain.at, FRAME_HEADER_LEN);
         let len = crate::layout::decode_frame_header(&header).len as usize;
@@ -234,7 +277,13 @@ impl Active {
             return None;
         }
         let bytes = from_ring(ring, self.chain.at, len);
-        self.chain.take(&bytes, &self.file.header.segment_id).ok()?;
+        let mut chain = self.chain;
+        chain.take(&bytes, &self.file.header.segment_id).ok()?;
+        // A seal that never reached its segment is not missed: the next one holds nothing.
+        if chain.seal().is_some() {
+            return None;
+        }
+        self.chain = chain;
         Some(bytes)
     }
 }
@@ -246,25 +295,61 @@ fn from_ring(ring: &[u8], at: u64, len: usize) -> Vec<u8> {
     ring.iter().cycle().skip(start).take(len).copied().collect()
 }
 
-/// Whether the link in a segment says what the segment before says about itself.
-fn continues(found: &Link, expected: &Link) -> bool {
-    let same = Link { previous_seal_crc: 0, ..*found } == Link { previous_seal_crc: 0, ..*expected };
-    same && (expected.previous_seal_crc == 0 || expected.previous_seal_crc == found.previous_seal_crc)
+/// What a segment has to say, by the one before.
+#[derive(Default)]
+pub(crate) struct Expected {
+    /// Its link.
+    link: Link,
+    /// Its first link id; unknown for the first segment.
+    first_link: Option<Id>,
+    /// Whether the crc in its link is that of the seal that is there.
+    original_seal: bool,
 }
 
-/// Checks links and seals of the sealed segments, from the first to the last, and returns what the link of the
-/// segment after them has to be.
-fn check_sealed(env: &Environment, segments: &[SegmentFile]) -> Result<(Vec<Segment>, Link), LogError> {
-    let mut expected = Link::default();
+impl Expected {
+    fn after(header: &SegmentHeader, ends: &Ends) -> Self {
+        let link = Link {
+            first_sequence: ends.seal.end_sequence,
+            previous: header.last_link,
+            previous_end: ends.seal.end_sequence,
+            previous_count: ends.seal.count,
+            previous_seal_crc: ends.seal_crc,
+        };
+        Self { link, first_link: Some(ends.seal.next_link), original_seal: header.has_original_seal() }
+    }
+
+    /// Checks a segment's header, and its link if it has one.
+    fn check(&self, header: &SegmentHeader, link: Option<&Link>) -> Result<(), LogError> {
+        let broken = |reason| Err(LogError::BrokenLink { number: header.number, reason });
+        if self.first_link.is_some_and(|id| id != header.first_link) {
+            return broken("the seal of the one before names another");
+        }
+        if link.is_some_and(|link| !self.is_said_by(link)) {
+            return broken("its link is not the seal of the one before");
+        }
+        Ok(())
+    }
+
+    fn is_said_by(&self, link: &Link) -> bool {
+        let same = Link { previous_seal_crc: 0, ..*link } == Link { previous_seal_crc: 0, ..self.link };
+        same && (!self.original_seal || link.previous_seal_crc == self.link.previous_seal_crc)
+    }
+}
+
+/// Checks links and seals of the sealed segments, from the first to the last, and returns what the segment after them
+/// has to say.
+fn check_sealed(env: &Environment, segments: &[SegmentFile]) -> Result<(Vec<Segment>, Expected), LogError> {
+    let mut expected = Expected::default();
     let mut sealed = Vec::with_capacity(segments.len());
     for file in segments {
         let ends = read_ends(env, file)?;
-        if !continues(&ends.link, &expected) {
+        expected.check(&file.header, Some(&ends.link))?;
+        if ends.link.first_sequence.checked_add(ends.seal.count) != Some(ends.seal.end_sequence) {
             let number = file.header.number;
-            return Err(LogError::BrokenLink { number, reason: "its link is not the seal of the one before" });
+            return Err(LogError::BrokenLink { number, reason: "its seal counts other records than it holds" });
         }
         sealed.push(Segment::new(file, ends.link));
-        expected = link_after(&file.header, &ends);
+        expected = Expected::after(&file.header, &ends);
     }
     Ok((sealed, expected))
 }
@@ -287,7 +372,7 @@ fn read_ends(env: &Environment, file: &SegmentFile) -> Result<Ends, LogError> {
 /// The quick way: the link stands first, and the seal at the very end.
 fn ends_of(handle: &dyn File, file: &SegmentFile) -> io::Result<Option<Ends>> {
     let id = &file.header.segment_id;
-    let mut first = [0; 104];
+    let mut first = [0; LINK_FRAME_LEN];
     let n = read_full(handle, &mut first, SEGMENT_HEADER_LEN as u64)?;
     let mut chain = Chain::new(file.header_crc);
     let Ok(_) = chain.take(&first[..n], id) else { return Ok(None) };
@@ -298,7 +383,7 @@ fn ends_of(handle: &dyn File, file: &SegmentFile) -> io::Result<Option<Ends>> {
     Ok(chain.link.map(|link| Ends { link, seal: seal.0, seal_crc: seal.1 }))
 }
 
-fn seal_at(bytes: &[u8], id: &crate::Id, at: u64) -> Option<(Seal, u32)> {
+fn seal_at(bytes: &[u8], id: &Id, at: u64) -> Option<(Seal, u32)> {
     let frame = crate::frame::FrameRef::parse(bytes, id, at).ok()?;
     let mut chain = Chain::new(frame.header.previous);
     chain.at = at;
@@ -325,16 +410,6 @@ fn scan_ends(env: &Environment, file: &SegmentFile) -> Result<Ends, LogError> {
     }
 }
 
-fn link_after(header: &SegmentHeader, ends: &Ends) -> Link {
-    Link {
-        first_sequence: ends.seal.end_sequence,
-        previous_link: header.last_link,
-        previous_end: ends.seal.end_sequence,
-        previous_count: ends.seal.count,
-        previous_seal_crc: if header.has_original_seal() { ends.seal_crc } else { 0 },
-    }
-}
-
 /// Starts a log in a directory that has none.
 fn new_log(env: &Environment, dir: &Path) -> Result<Start, LogError> {
     let id = directory::random_id(env)?;
@@ -346,53 +421,63 @@ fn new_log(env: &Environment, dir: &Path) -> Result<Start, LogError> {
     let place = Place { segment_id: &id, offset: mark, previous: header_crc, first_sequence: 0, durable_mark: mark };
     let (bytes, crc) = frame.finish(&place);
     let at = mark + bytes.len() as u64;
-    let (file, handle) = directory::create_segment(&*env.file_system, dir, &header, bytes)?;
+    let fs = &*env.file_system;
+    directory::sync_parents(fs, dir)?;
+    let (file, handle) = directory::create_segment(fs, dir, &header, bytes)?;
+    fs.sync_dir(dir).map_err(LogError::io("sync", dir))?;
     let active = Segment::new(&file, Link::default());
     Ok(Start { sealed: Vec::new(), active, file: handle, at, previous: crc, sequence: 0, spare: None, marked: true })
 }
 
 /// Makes what was found durable and cuts what is torn.
-fn mend(env: &Environment, found: Found, repair: &mut Repair) -> Result<Start, LogError> {
-    let Found { sealed, mut active, spare } = found;
-    let path = active.file.path.clone();
-    let handle = env.file_system.open(&path, OpenMode::Write).map_err(LogError::io("open", &path))?;
+fn mend(env: &Environment, found: Found) -> Result<(Start, Repair), LogError> {
+    let Found { sealed, mut active, unsynced, spare } = found;
+    if let Some(Predecessor { path, bytes, chain }) = unsynced {
+        rewrite(env, &path, &bytes, chain.mark, chain.at, &[])?;
+    }
+    let repair = active.report(sealed.len() as u64 + 1);
     let in_file = active.chain.at - active.tail.len() as u64;
-    repair.from_tail = active.tail_frames;
-    repair.closed_cleanly = matches!(active.chain.last, Last::Close) && matches!(active.end, End::Clean);
-    let mut kept = kept_past_mark(&active, in_file).to_vec();
-    let mark = in_file - kept.len() as u64;
-    kept.append(&mut active.tail);
+    let mark = active.chain.mark;
+    let mut new = std::mem::take(&mut active.tail);
     if active.chain.last == Last::Nothing {
-        kept.extend(first_frame(&mut active)?);
+        new.extend(first_frame(&mut active)?);
     }
-    if let End::Torn { until, frames } = active.end
-        && until > active.chain.at
-    {
-        let cut = until - active.chain.at;
-        let torn = Torn { segment: active.file.header.number, offset: active.chain.at, bytes: cut, frames };
-        repair.torn = Some(torn);
-        kept.resize(kept.len() + usize::try_from(cut).unwrap_or(0), 0);
-    }
-    write_full(&*handle, &kept, mark).map_err(LogError::io("write", &path))?;
-    handle.sync().map_err(LogError::io("sync", &path))?;
+    let file = rewrite(env, &active.file.path, &active.bytes, mark, in_file, &new)?;
     let sequence = active.chain.sequence.unwrap_or(active.link.first_sequence);
     let link = active.chain.link.unwrap_or(active.link);
-    Ok(Start {
+    let start = Start {
         sealed,
         active: Segment::new(&active.file, link),
-        file: handle,
+        file,
         at: active.chain.at,
         previous: active.chain.previous,
         sequence,
         spare,
         marked: repair.closed_cleanly,
-    })
+    };
+    Ok((start, repair))
 }
 
-/// The valid bytes of the segment that were not known to be durable: the page cache may hold what the disk never got.
-fn kept_past_mark(active: &Active, in_file: u64) -> &[u8] {
+/// Makes a segment durable as it is to be: what stands in `bytes` up to `end`, then `new`, then zeros.
+///
+/// What was not known to be durable is written again, because the page cache may hold what the disk never got. For the
+/// same reason zeros are written up to the end of the file, also where zeros were read.
+fn rewrite(
+    env: &Environment,
+    path: &Path,
+    bytes: &[u8],
+    mark: u64,
+    end: u64,
+    new: &[u8],
+) -> Result<Arc<dyn File>, LogError> {
     let index = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
-    active.bytes.get(index(active.chain.mark)..index(in_file)).unwrap_or(&[])
+    let kept = bytes.get(index(mark)..index(end)).unwrap_or(&[]);
+    let zeros = bytes.len().saturating_sub(index(end) + new.len());
+    let changed = [kept, new, &vec![0; zeros]].concat();
+    let file = env.file_system.open(path, OpenMode::Write).map_err(LogError::io("open", path))?;
+    write_full(&*file, &changed, end - kept.len() as u64).map_err(LogError::io("write", path))?;
+    file.sync().map_err(LogError::io("sync", path))?;
+    Ok(file)
 }
 
 /// The link of a segment that was made and never begun.

@@ -1,12 +1,13 @@
 //! A segment's bytes, read from front to back: which frames continue each other, and how it ends. Opens nothing,
 //! repairs nothing.
 
-use crate::error::Damage;
+use crate::error::{Damage, LogError};
 use crate::frame::{FrameRef, Item};
 use crate::header::{Id, Link, Seal};
 use crate::layout::{
     self, CRITICAL, FIRST_USER_TYPE, FRAME_ALIGN, LINK_TYPE, MARK_TYPE, SEAL_TYPE, SEGMENT_HEADER_LEN,
 };
+use std::path::Path;
 
 /// What the frames of a segment add up to.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +46,18 @@ pub(crate) enum Stop {
     Bad(Damage),
     /// It is valid and needs something unknown: a critical frame record of this type.
     Unknown(u16),
+}
+
+impl Stop {
+    /// The error of a frame at `offset` that has to be a good one.
+    pub(crate) fn into_error(self, path: &Path, segment: u64, offset: u64) -> LogError {
+        match self {
+            Self::Bad(damage) => LogError::Damaged { segment, offset, damage },
+            Self::Unknown(record_type) => {
+                LogError::UnsupportedFeature { path: path.to_owned(), what: "frame record", value: record_type.into() }
+            }
+        }
+    }
 }
 
 impl Chain {
@@ -98,7 +111,11 @@ impl Chain {
         let alone = frame.header.records == 0 && frame.header.typed == 1;
         let mut facts = Facts { link: None, last: Last::Commit };
         for item in frame.items() {
-            let Item::Typed { record_type, flags, body } = item else { continue };
+            let (record_type, flags, body) = match item {
+                Item::Record { .. } => continue,
+                Item::Typed { record_type, flags, body } => (record_type, flags, body),
+                Item::Malformed => return Err(misplaced(0)),
+            };
             match record_type {
                 LINK_TYPE if first && alone => {
                     facts.link =
@@ -166,7 +183,8 @@ pub(crate) fn scan(bytes: &[u8], segment_id: &Id, header_crc: u32) -> Scan {
     Scan { chain, end }
 }
 
-fn rest(bytes: &[u8], at: u64) -> &[u8] {
+/// What stands from offset `at` on.
+pub(crate) fn rest(bytes: &[u8], at: u64) -> &[u8] {
     usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or(&[])
 }
 

@@ -2,34 +2,77 @@
 
 use crate::directory;
 use crate::error::LogError;
-use crate::file_system::Environment;
+use crate::file_system::{Environment, FileSystem};
 use crate::frame::{Frame, Place};
 use crate::header::SegmentHeader;
 use crate::layout::{self, SEGMENT_HEADER_LEN};
-use crate::reader::{LogReader, Segment, copy_items};
-use crate::recover::read_all;
+use crate::reader::{LogReader, Segment};
+use crate::recover::{read_all, take_lock};
+use crate::scan::{Chain, rest};
+use crate::sync::Written;
 use std::path::Path;
+use std::sync::Arc;
 
-/// Copies the records below `end` into `dir`. The last segment is written last: before that the copy is not a log.
-pub(crate) fn copy(env: &Environment, source: &LogReader, end: u64, dir: &Path) -> Result<(), LogError> {
+/// Copies what stands before `cut` into `dir`. The last segment is written last: before that the copy is not a log.
+pub(crate) fn copy(env: &Environment, source: &LogReader, cut: &Written, dir: &Path) -> Result<(), LogError> {
     let fs = &*env.file_system;
-    directory::create_dir(fs, dir).map_err(LogError::io("create", dir))?;
-    if !directory::list(fs, dir)?.segments.is_empty() {
-        return Err(LogError::NotEmpty { path: dir.to_owned() });
-    }
-    if let [sealed @ .., last] = source.segments_below(end).as_slice() {
-        for segment in sealed {
-            let bytes = read_all(env, &segment.path)?;
-            let content = bytes.get(SEGMENT_HEADER_LEN..).unwrap_or(&[]);
-            directory::create_segment(fs, dir, &segment.header, content)?;
+    fs.create_dir_all(dir).map_err(LogError::io("create", dir))?;
+    refuse_a_log(fs, dir)?;
+    let lock = take_lock(env, dir)?;
+    refuse_a_log(fs, dir)?;
+    directory::sync_parents(fs, dir)?;
+    let mut made = Vec::new();
+    let result = copy_segments(env, &source.segments_to(cut.segment), cut, dir, &mut made);
+    if result.is_err() {
+        for name in made.iter().rev() {
+            // What cannot be removed makes the next snapshot into this directory fail, which says enough.
+            let _ = fs.remove_file(&dir.join(name));
         }
-        copy_prefix(env, source, last, end, dir)?;
     }
-    Ok(())
+    drop(lock);
+    result
+}
+
+fn refuse_a_log(fs: &dyn FileSystem, dir: &Path) -> Result<(), LogError> {
+    let listing = directory::list(fs, dir)?;
+    if listing.segments.is_empty() { Ok(()) } else { Err(LogError::NotEmpty { path: dir.to_owned() }) }
+}
+
+fn copy_segments(
+    env: &Environment,
+    segments: &[Arc<Segment>],
+    cut: &Written,
+    dir: &Path,
+    made: &mut Vec<String>,
+) -> Result<(), LogError> {
+    let fs = &*env.file_system;
+    let [sealed @ .., last] = segments else { return Ok(()) };
+    for segment in sealed {
+        made.push(segment.header.file_name());
+        copy_sealed(env, segment, dir)?;
+    }
+    fs.sync_dir(dir).map_err(LogError::io("sync", dir))?;
+    made.push(last.header.file_name());
+    copy_prefix(env, last, cut.offset, dir)?;
+    fs.sync_dir(dir).map_err(LogError::io("sync", dir))
+}
+
+/// Copies a sealed segment byte for byte, once it is seen to be whole.
+fn copy_sealed(env: &Environment, segment: &Segment, dir: &Path) -> Result<(), LogError> {
+    let bytes = read_all(env, &segment.path)?;
+    let (header, number) = (&segment.header, segment.header.number);
+    let mut chain = Chain::new(segment.header_crc);
+    while chain.seal().is_none() {
+        let at = chain.at;
+        let taken = chain.take(rest(&bytes, at), &header.segment_id);
+        taken.map_err(|stop| stop.into_error(&segment.path, number, at))?;
+    }
+    let frames = rest(&bytes, SEGMENT_HEADER_LEN as u64);
+    directory::create_segment(&*env.file_system, dir, header, frames).map(drop)
 }
 
 /// Copies the frames below `end` into a segment with an id of its own, because a frame is bound to its segment.
-fn copy_prefix(env: &Environment, source: &LogReader, segment: &Segment, end: u64, dir: &Path) -> Result<(), LogError> {
+fn copy_prefix(env: &Environment, segment: &Segment, end: u64, dir: &Path) -> Result<(), LogError> {
     let id = directory::random_id(env)?;
     let header = SegmentHeader {
         segment_id: id,
@@ -38,12 +81,16 @@ fn copy_prefix(env: &Environment, source: &LogReader, segment: &Segment, end: u6
         created_ns: env.clock.wall_ns(),
         ..segment.header
     };
+    let bytes = read_all(env, &segment.path)?;
     let mut copy = Copy::new(&header, segment.link.first_sequence);
-    copy.add(&mut Frame::link(&segment.link));
-    let mut frames = source.frames(segment.link.first_sequence, end);
+    let mut chain = Chain::new(segment.header_crc);
     let mut frame = Frame::new();
-    while let Some(original) = frames.next_frame()? {
-        copy_items(&original, &mut frame);
+    while chain.at < end {
+        let at = chain.at;
+        let taken = chain.take(rest(&bytes, at), &segment.header.segment_id);
+        let original = taken.map_err(|stop| stop.into_error(&segment.path, segment.header.number, at))?;
+        frame.clear();
+        frame.push_items(&original);
         copy.add(&mut frame);
     }
     copy.add(&mut Frame::mark());

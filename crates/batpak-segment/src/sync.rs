@@ -3,6 +3,7 @@
 
 use crate::error::{Failure, LogError};
 use crate::file_system::File;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -103,11 +104,32 @@ impl GroupSync {
         }
     }
 
+    /// Waits until no sync is under way and keeps others from beginning one: two at once on one file are not safe,
+    /// because the system tells only one of them that writing has failed. Taken before the writer's lock, as a leader
+    /// takes it.
+    pub(crate) fn lead_alone(&self) -> Leading<'_> {
+        let mut state = self.state();
+        while state.syncing {
+            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.syncing = true;
+        drop(state);
+        Leading(self)
+    }
+
+    /// Runs what changes files. If it panics, nobody knows what they hold: the log ends.
+    pub(crate) fn attempt<T>(&self, operation: &'static str, change: impl FnOnce() -> T) -> T {
+        let unwinding = Unwinding { sync: self, operation };
+        let result = change();
+        std::mem::forget(unwinding);
+        result
+    }
+
     /// One sync, for all that was written before it begins.
     fn lead(&self, written: &impl Fn() -> (Written, Arc<dyn File>)) {
         let leading = Leading(self);
         let (target, file) = written();
-        match file.sync() {
+        match self.attempt("sync", || file.sync()) {
             Ok(()) => self.advance(&target),
             Err(error) => {
                 let reason = error.to_string();
@@ -137,11 +159,24 @@ impl GroupSync {
 }
 
 /// Ends the leadership and wakes the others, also when the file system panics.
-struct Leading<'a>(&'a GroupSync);
+pub(crate) struct Leading<'a>(&'a GroupSync);
 
 impl Drop for Leading<'_> {
     fn drop(&mut self) {
         self.0.state().syncing = false;
         self.0.wake.notify_all();
+    }
+}
+
+/// Ends the log when it is dropped, which only a panic does.
+struct Unwinding<'a> {
+    sync: &'a GroupSync,
+    operation: &'static str,
+}
+
+impl Drop for Unwinding<'_> {
+    fn drop(&mut self) {
+        let reason = "the file system panicked".to_owned();
+        self.sync.fail(Failure { operation: self.operation, reason, kind: io::ErrorKind::Other });
     }
 }
