@@ -1,2 +1,46 @@
-//! Work in progress.
-fn main() {}
+//! Development tasks: `cargo xtask help` lists them.
+#![forbid(unsafe_code)]
+
+mod args;
+mod ci;
+mod command;
+mod error;
+mod lint;
+mod report;
+mod source;
+mod without_std;
+mod workspace;
+
+use std::process::ExitCode;
+
+use args::Task;
+use command::{cargo, run};
+use error::Error;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args::parse(&args).and_then(perform) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::error(&error);
+            error.exit_code()
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<(), Error> {
+    match task {
+        Task::Help => report::line(args::HELP),
+        Task::Lint => lint::run()?,
+        Task::Test => run(&mut cargo(&["test", "--workspace"]))?,
+        Task::Ci => ci::run()?,
+        Task::PerfGates => run(&mut cargo(&["test", "--release", "--workspace", "--", "--ignored"]))?,
+        Task::Kill { rounds } => kill(rounds)?,
+    }
+    Ok(())
+}
+
+fn kill(rounds: u32) -> Result<(), Error> {
+    let mut test = cargo(&["test", "-p", "batpak", "--test", "batpak", "kill", "--", "--nocapture"]);
+    run(test.env("BATPAK_KILL_ROUNDS", rounds.to_string()))
+}
