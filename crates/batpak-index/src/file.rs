@@ -50,8 +50,7 @@ pub fn encode(index: &LiveWriter, store_id: [u8; 16]) -> Vec<u8> {
         layout::push_key(&mut body, key, sequence);
         keys += 1;
     }
-    let header =
-        FileHeader { store_id, rows: live.len(), coordinates: live.names().len() as u64, keys, last_hash };
+    let header = FileHeader { store_id, rows: live.len(), coordinates: live.names().len() as u64, keys, last_hash };
     let mut bytes = Vec::with_capacity(HEADER_LEN + body.len());
     bytes.extend_from_slice(&layout::encode_header(&header, &body));
     bytes.append(&mut body);

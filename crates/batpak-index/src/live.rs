@@ -1,18 +1,21 @@
 //! The index in memory: append-only rows, read without locks while one writer adds to them.
 
 use crate::matches::{Direction, Matches};
-use crate::names::{Chain, Name, Names};
+use crate::names::{Name, Names};
 use crate::row::{Extras, Link, Row};
 use batpak_core::{Coordinate, EventHash, EventId, EventKind, EventRef, Region, Timestamp};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The readers' side. What of it may be seen is for the caller to say: each read names the sequences it is about.
 #[derive(Debug, Default)]
 pub struct Live {
     rows: boxcar::Vec<Row>,
     names: Names,
+    /// Entities that have an event. Relaxed: a count that nothing else depends on.
+    entities: AtomicU64,
 }
 
 /// An event that is added.
@@ -80,9 +83,16 @@ impl Live {
         self.len() == 0
     }
 
-    /// Number of entities.
+    /// Number of entities that have an event.
     pub fn entity_count(&self) -> u64 {
-        self.names.entity_count() as u64
+        self.entities.load(Ordering::Relaxed)
+    }
+
+    fn push(&self, row: Row) {
+        if row.revision == 0 {
+            self.entities.fetch_add(1, Ordering::Relaxed);
+        }
+        self.rows.push(row);
     }
 
     /// The coordinate with this number.
@@ -169,7 +179,7 @@ impl LiveWriter {
         let name = &known.0;
         let sequence = added.id.sequence();
         debug_assert_eq!(sequence, self.live.len(), "rows are added in order");
-        self.live.rows.push(Row {
+        self.live.push(Row {
             id: added.id,
             offset: added.offset,
             revision: added.revision,
@@ -215,7 +225,7 @@ impl LiveWriter {
     /// Puts back what was saved of an entity and the keys.
     pub(crate) fn restore(&mut self, rows: impl Iterator<Item = Row>, keys: impl Iterator<Item = (u128, u64)>) {
         for row in rows {
-            self.live.rows.push(row);
+            self.live.push(row);
         }
         self.keys.extend(keys);
     }

@@ -45,6 +45,11 @@ impl Matches {
         self.region.clauses().iter().any(Clause::needs_record)
     }
 
+    /// Whether a region is found by following chains of events; otherwise every row is looked at.
+    pub fn follows_chains(region: &Region) -> bool {
+        region.clauses().iter().all(|clause| clause.entity().is_some() || clause.scope().is_some())
+    }
+
     fn next_candidate(&mut self) -> Option<u64> {
         match (&mut self.candidates, self.direction) {
             (Candidates::Range(range), Direction::Forward) => range.next(),

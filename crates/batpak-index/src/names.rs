@@ -69,10 +69,6 @@ impl Names {
         self.by_number.count()
     }
 
-    pub(crate) fn entity_count(&self) -> usize {
-        self.entities.len()
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Name>> {
         self.by_number.iter().map(|(_, name)| name)
     }

@@ -54,11 +54,8 @@ impl Extras {
 
     /// Whether the record can satisfy what `clause` asks of it.
     pub fn can_match(self, clause: &batpak_core::Clause) -> bool {
-        let needed = Self::new(
-            !clause.tags().is_empty(),
-            clause.correlation_id().is_some(),
-            clause.causation_id().is_some(),
-        );
+        let needed =
+            Self::new(!clause.tags().is_empty(), clause.correlation_id().is_some(), clause.causation_id().is_some());
         self.0 & needed.0 == needed.0
     }
 }

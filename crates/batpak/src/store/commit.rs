@@ -1,0 +1,236 @@
+//! The commit: what happens under the one short lock.
+
+use crate::store::exposure::Exposure;
+use crate::store::random::RandomPool;
+use crate::store::receipt::AppendReceipt;
+use crate::store::{Durability, StoreError};
+use batpak_core::{Assigned, Coordinate, EventHash, EventId, EventKind, RecordDraft, Timestamp};
+use batpak_index::{Added, EntityHead, Extras, Known, LiveWriter};
+use batpak_segment::{Frame, Log};
+use std::collections::VecDeque;
+
+/// The writer's state.
+#[derive(Debug)]
+pub(crate) struct Commit {
+    pub(crate) index: LiveWriter,
+    random: RandomPool,
+    /// The millisecond in the newest id.
+    last_millis: u64,
+    /// Commits that asked to be synced and are not yet, as first sequence and end.
+    unsynced: VecDeque<(u64, u64)>,
+    pub(crate) exposure: Exposure,
+    /// Heads as they were before a commit that is under way.
+    undo: Vec<(Known, EntityHead)>,
+}
+
+/// An event, all done but its place.
+#[derive(Debug)]
+pub(crate) struct Proposed<'a> {
+    pub(crate) coordinate: &'a Coordinate,
+    pub(crate) known: Option<Known>,
+    pub(crate) kind: EventKind,
+    pub(crate) draft: Option<RecordDraft>,
+    /// Length of the payload, which ends where the record's last 64 bytes begin.
+    pub(crate) payload_len: usize,
+    pub(crate) expected: Option<u64>,
+    pub(crate) key: Option<u128>,
+    pub(crate) extras: Extras,
+    /// The correlation id that the options name.
+    pub(crate) correlation: Option<EventId>,
+    /// The earlier item that is the cause.
+    pub(crate) cause: Option<usize>,
+}
+
+/// What a commit came to.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It was appended; the receipts, and the sequence below which all has to be durable before they count.
+    Appended { receipts: Vec<AppendReceipt>, wait_for: Option<u64> },
+    /// It repeats an earlier commit, whose first event is this.
+    Replayed { first: u64 },
+    /// A condition does not hold because of this event; or of none.
+    Conflict { entity: String, expected: u64, actual: u64, newest: Option<u64> },
+}
+
+impl Commit {
+    pub(crate) fn new(index: LiveWriter, random: RandomPool, last_millis: u64) -> Self {
+        Self { index, random, last_millis, unsynced: VecDeque::new(), exposure: Exposure::default(), undo: Vec::new() }
+    }
+
+    /// The event that an idempotency key belongs to, if the whole batch repeats an earlier commit.
+    pub(crate) fn replayed(&self, proposed: &[Proposed<'_>]) -> Result<Option<u64>, StoreError> {
+        let known = |item: usize| proposed[item].key.and_then(|key| self.index.key(key));
+        let Some(first) = (0..proposed.len()).find(|item| known(*item).is_some()) else { return Ok(None) };
+        let Some(base) = known(first).and_then(|sequence| sequence.checked_sub(first as u64)) else {
+            return Err(StoreError::PartialReplay { first, item: 0 });
+        };
+        for (item, event) in proposed.iter().enumerate() {
+            let sequence = base + item as u64;
+            let fits = event.key.is_none_or(|key| self.index.key(key) == Some(sequence));
+            if !fits {
+                return Err(StoreError::PartialReplay { first, item });
+            }
+            self.check_same_event(event, sequence).map_err(|event_id| match event.key {
+                Some(key) => StoreError::KeyReused { key, event: event_id },
+                None => StoreError::PartialReplay { first, item },
+            })?;
+        }
+        Ok(Some(base))
+    }
+
+    /// Entity, scope and kind of a repeated event are those of the first time; otherwise its id is the error.
+    fn check_same_event(&self, event: &Proposed<'_>, sequence: u64) -> Result<(), EventId> {
+        let live = self.index.live();
+        let Some(row) = live.row(sequence) else { return Err(EventId::from_u128(0)) };
+        let same = row.kind == event.kind && live.coordinate(row.coordinate) == Some(event.coordinate);
+        if same { Ok(()) } else { Err(row.id) }
+    }
+
+    /// Gives every event its place and hash, or says which condition does not hold.
+    fn assign(
+        &mut self,
+        proposed: &mut [Proposed<'_>],
+        frame: &mut Frame,
+        first: u64,
+        time: Timestamp,
+    ) -> Result<Assigning, StoreError> {
+        let millis = self.last_millis.max(time.unix_millis());
+        let mut placed: Vec<Placed> = Vec::with_capacity(proposed.len());
+        for (item, event) in proposed.iter_mut().enumerate() {
+            let known = match event.known.take() {
+                Some(known) => known,
+                None => self.index.intern(event.coordinate),
+            };
+            let head = self.index.head(&known);
+            if let Some(expected) = event.expected.filter(|expected| *expected != head.len) {
+                let entity = event.coordinate.entity().to_owned();
+                let newest = head.newest;
+                return Ok(Assigning::Conflict(Outcome::Conflict { entity, expected, actual: head.len, newest }));
+            }
+            let sequence = first + item as u64;
+            let id = EventId::compose(millis, sequence, self.random.bits()?).map_err(|_| StoreError::TooLarge {
+                field: "sequence",
+                limit: batpak_core::MAX_SEQUENCE,
+                value: sequence,
+            })?;
+            let Some(mut draft) = event.draft.take() else { continue };
+            let record = frame.record_mut(item);
+            let mut correlation = event.correlation;
+            if let Some(cause) = event.cause {
+                let cause = &placed[cause];
+                let linked = correlation.or(cause.correlation).unwrap_or(cause.id);
+                draft.set_cause(record, linked, cause.id);
+                correlation = Some(linked);
+            }
+            let place = Assigned { id, revision: head.len, time, previous: head.hash };
+            let hash = draft.assign(record, &place);
+            self.index.set_head(&known, EntityHead { len: head.len + 1, newest: Some(sequence), hash });
+            self.undo.push((known.clone(), head));
+            placed.push(Placed { known, id, revision: head.len, hash, correlation });
+        }
+        self.last_millis = millis;
+        Ok(Assigning::Placed(placed))
+    }
+
+    /// Appends the events to the log and shows them to the index. All or nothing.
+    pub(crate) fn append(
+        &mut self,
+        log: &Log,
+        proposed: &mut [Proposed<'_>],
+        frame: &mut Frame,
+        time: Timestamp,
+        durability: Durability,
+    ) -> Result<Outcome, StoreError> {
+        if let Some(cause) = log.failure() {
+            let (reason, kind) = (cause.to_string(), cause.kind);
+            return Err(StoreError::Failed { reason, kind, outcome_unknown: false });
+        }
+        if let Some(first) = self.replayed(proposed)? {
+            return Ok(Outcome::Replayed { first });
+        }
+        self.undo.clear();
+        let first = log.next_sequence();
+        let placed = match self.assign(proposed, frame, first, time) {
+            Ok(Assigning::Placed(placed)) => placed,
+            Ok(Assigning::Conflict(conflict)) => {
+                self.undo_heads();
+                return Ok(conflict);
+            }
+            Err(error) => {
+                self.undo_heads();
+                return Err(error);
+            }
+        };
+        let appended = match log.append_frame(frame) {
+            Ok(appended) => appended,
+            Err(error) => {
+                self.undo_heads();
+                return Err(StoreError::from(error).in_flight());
+            }
+        };
+        let mut receipts = Vec::with_capacity(placed.len());
+        for (item, (place, event)) in placed.into_iter().zip(proposed.iter()).enumerate() {
+            let added = Added {
+                id: place.id,
+                offset: appended.offset + frame.record_offset(item),
+                revision: place.revision,
+                time,
+                kind: event.kind,
+                extras: event.extras,
+                key: event.key,
+            };
+            self.index.add(&place.known, &added);
+            receipts.push(AppendReceipt {
+                event_id: place.id,
+                sequence: first + item as u64,
+                revision: place.revision,
+                event_hash: place.hash,
+                durability,
+                replay: None,
+            });
+        }
+        let end = first + receipts.len() as u64;
+        let wait_for = self.wait_for(durability, first, end);
+        Ok(Outcome::Appended { receipts, wait_for })
+    }
+
+    fn undo_heads(&mut self) {
+        while let Some((known, head)) = self.undo.pop() {
+            self.index.set_head(&known, head);
+        }
+    }
+
+    /// What has to be durable before a commit is visible: itself, or what it stands behind, or nothing.
+    fn wait_for(&mut self, durability: Durability, first: u64, end: u64) -> Option<u64> {
+        if durability == Durability::Synced {
+            self.unsynced.push_back((first, end));
+            return Some(end);
+        }
+        self.unsynced.back().map(|(_, end)| *end)
+    }
+
+    /// What may be visible now: everything below the first commit that waits for its sync.
+    pub(crate) fn settle(&mut self, durable: u64) -> u64 {
+        while self.unsynced.front().is_some_and(|(_, end)| *end <= durable) {
+            self.unsynced.pop_front();
+        }
+        let written = self.index.live().len();
+        self.exposure.settle(durable, written);
+        self.unsynced.front().map_or(written, |(first, _)| *first)
+    }
+}
+
+/// An event with its place.
+#[derive(Debug)]
+struct Placed {
+    known: Known,
+    id: EventId,
+    revision: u64,
+    hash: EventHash,
+    correlation: Option<EventId>,
+}
+
+enum Assigning {
+    Placed(Vec<Placed>),
+    Conflict(Outcome),
+}

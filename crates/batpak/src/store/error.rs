@@ -1,0 +1,278 @@
+//! What can go wrong with a store.
+
+use batpak_core::{ChainError, EventId, EventKind, FieldError, RecordError};
+use batpak_segment::LogError;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a store refused or failed.
+///
+/// A refusal changes nothing: no event, no sequence, no later call is affected by it. Only where
+/// [`is_outcome_unknown`](Self::is_outcome_unknown) says so it may have happened nevertheless.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The entity has not had as many events as the append expected.
+    #[error("{entity} has had {actual} events, not {expected}")]
+    Conflict {
+        /// The entity.
+        entity: String,
+        /// How many the append expected.
+        expected: u64,
+        /// How many there have been.
+        actual: u64,
+        /// The event that stands against it, the newest of the entity: wait for it, read, decide again. `None` if
+        /// there is none.
+        newest: Option<EventId>,
+    },
+    /// The idempotency key belongs to an event of another entity or kind.
+    #[error("idempotency key {key:#034x} is that of event {event}, which has another entity or kind")]
+    KeyReused {
+        /// The key.
+        key: u128,
+        /// The event that has it.
+        event: EventId,
+    },
+    /// A batch repeats a part of an earlier commit: some keys are known and some are not, or in another order.
+    #[error("item {item} of the batch does not repeat the commit that item {first} repeats")]
+    PartialReplay {
+        /// The first item whose key is known.
+        first: usize,
+        /// The item that does not fit.
+        item: usize,
+    },
+    /// Two items of a batch have the same idempotency key.
+    #[error("items {first} and {second} of the batch have the same idempotency key")]
+    RepeatedKey {
+        /// One item.
+        first: usize,
+        /// The other.
+        second: usize,
+    },
+    /// An item of a batch names a cause that is not an earlier item.
+    #[error("item {item} of the batch names item {cause} as its cause, which is not before it")]
+    CauseNotBefore {
+        /// The item.
+        item: usize,
+        /// What it names.
+        cause: usize,
+    },
+    /// The kind is kept for the store itself.
+    #[error("kind {kind} is reserved")]
+    ReservedKind {
+        /// The kind.
+        kind: EventKind,
+    },
+    /// Metadata or tags are past a limit.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// A value is above its limit.
+    #[error("{field} is {value}, the limit is {limit}")]
+    TooLarge {
+        /// What is limited.
+        field: &'static str,
+        /// The limit.
+        limit: u64,
+        /// The value.
+        value: u64,
+    },
+    /// An option is outside its bounds.
+    #[error("{field} is {value}, it must be from {min} to {max}")]
+    InvalidOption {
+        /// The option.
+        field: &'static str,
+        /// Its lowest value.
+        min: u64,
+        /// Its highest value.
+        max: u64,
+        /// The value.
+        value: u64,
+    },
+    /// The payload could not be encoded.
+    #[error("the payload cannot be encoded")]
+    Encode(#[from] rmp_serde::encode::Error),
+    /// The payload of an event is not what was asked for.
+    #[error("the payload of event {sequence} cannot be decoded")]
+    Decode {
+        /// The event.
+        sequence: u64,
+        /// Why.
+        source: rmp_serde::decode::Error,
+    },
+    /// There is no such event, or it is not visible yet.
+    #[error("there is no event {sequence}")]
+    NotFound {
+        /// Its sequence.
+        sequence: u64,
+    },
+    /// The payload of the event was erased.
+    #[error("the payload of event {sequence} was erased")]
+    Erased {
+        /// The event.
+        sequence: u64,
+    },
+    /// Bytes on disk are not what was written. Reading elsewhere goes on, writing does not.
+    #[error("{reason}")]
+    Corrupt {
+        /// Number of the segment, if it is about one place in it.
+        segment: Option<u64>,
+        /// Offset in the segment's file, in bytes.
+        offset: Option<u64>,
+        /// What is wrong, with the place.
+        reason: String,
+    },
+    /// A record is not an event that this version can read.
+    #[error("event {sequence} cannot be read")]
+    Record {
+        /// The event.
+        sequence: u64,
+        /// Why.
+        source: RecordError,
+    },
+    /// The hash chain is broken at an event.
+    #[error("the chain of {entity} is broken at event {sequence}")]
+    Chain {
+        /// The event.
+        sequence: u64,
+        /// Its entity.
+        entity: String,
+        /// How.
+        source: ChainError,
+    },
+    /// Another process, or another store in this one, writes the directory.
+    #[error("{} is held by another writer ({holder})", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// What the holder wrote about itself.
+        holder: String,
+    },
+    /// The directory cannot be written. `open_read_only` may work.
+    #[error("{} cannot be written, open it read-only", path.display())]
+    ReadOnlyDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// There is no store in this directory.
+    #[error("there is no store in {}", path.display())]
+    NoStore {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file that ends in `.fbat` is not a segment of this store.
+    #[error("{} is not a segment: {reason}", path.display())]
+    ForeignFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The directory was written by the older crate of this name.
+    #[error("{} was written by the older crate named batpak, whose format this crate does not read", path.display())]
+    OlderCrate {
+        /// The file that shows it.
+        path: PathBuf,
+    },
+    /// The store has a format or needs a feature that this version does not know.
+    #[error("{reason}")]
+    Unsupported {
+        /// What it needs and what is known.
+        reason: String,
+    },
+    /// A directory that has to be empty is not.
+    #[error("{} already holds a store", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The file system refused an operation.
+    #[error("cannot {operation} {}", path.display())]
+    Io {
+        /// What was attempted.
+        operation: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// A write or sync failed, now or before: the store accepts nothing more until it is opened again. Reads go on.
+    #[error("writing has ended: {reason}")]
+    Failed {
+        /// The first failure.
+        reason: String,
+        /// What kind of error the file system reported.
+        kind: io::ErrorKind,
+        /// Whether this call's own events may be there after reopening.
+        outcome_unknown: bool,
+    },
+    /// The store was opened for reading only.
+    #[error("the store is open for reading only")]
+    ReadOnly,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// Whether a condition of an append did not hold: read again, decide again.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict { .. })
+    }
+
+    /// Whether the same call may succeed later without any change to it: the directory is held by another process, or
+    /// the file system refused for now.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Locked { .. } | Self::Io { .. })
+    }
+
+    /// Whether bytes on disk are not what was written.
+    pub fn is_corruption(&self) -> bool {
+        matches!(self, Self::Corrupt { .. } | Self::Record { .. } | Self::Chain { .. })
+    }
+
+    /// Whether the events of this call may be there after reopening, or may not. Append again with the same
+    /// idempotency keys then.
+    pub fn is_outcome_unknown(&self) -> bool {
+        matches!(self, Self::Failed { outcome_unknown: true, .. })
+    }
+
+    /// The same failure, of a call whose events had been handed to the file system.
+    pub(crate) fn in_flight(self) -> Self {
+        match self {
+            Self::Failed { reason, kind, .. } => Self::Failed { reason, kind, outcome_unknown: true },
+            other => other,
+        }
+    }
+}
+
+impl From<LogError> for StoreError {
+    fn from(error: LogError) -> Self {
+        let reason = error.to_string();
+        match error {
+            LogError::Io { operation, path, source } => Self::Io { operation, path, source },
+            LogError::Locked { path, holder } => Self::Locked { path, holder },
+            LogError::ReadOnly { path, source } => Self::ReadOnlyDirectory { path, source },
+            LogError::NoLog { path } => Self::NoStore { path },
+            LogError::ForeignFile { path, reason } => Self::ForeignFile { path, reason },
+            LogError::OlderCrate { path } => Self::OlderCrate { path },
+            LogError::UnsupportedFormat { .. } | LogError::UnsupportedFeature { .. } => Self::Unsupported { reason },
+            LogError::Damaged { segment, offset, .. } => {
+                Self::Corrupt { segment: Some(segment), offset: Some(offset), reason }
+            }
+            LogError::MissingSegment { number } | LogError::BrokenLink { number, .. } => {
+                Self::Corrupt { segment: Some(number), offset: None, reason }
+            }
+            LogError::TooLarge { field, limit, value } => Self::TooLarge { field, limit, value },
+            LogError::InvalidOption { field, min, max, value } => Self::InvalidOption { field, min, max, value },
+            LogError::NotFound { sequence, .. } => Self::NotFound { sequence },
+            LogError::NotEmpty { path } => Self::NotEmpty { path },
+            LogError::Failed { cause } => {
+                Self::Failed { reason: cause.to_string(), kind: cause.kind, outcome_unknown: false }
+            }
+            LogError::Closed => Self::Closed,
+            _ => Self::Corrupt { segment: None, offset: None, reason },
+        }
+    }
+}

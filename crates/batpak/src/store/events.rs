@@ -1,0 +1,125 @@
+//! Going through the events of a region, one after the other.
+
+use crate::store::read::DecodePayload;
+use crate::store::shared::Shared;
+use crate::store::{Store, StoreError, json, payload};
+use batpak_core::{Region, StoredEvent};
+use batpak_index::{Direction, Matches};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::fmt;
+
+/// The events of a region, read as they are asked for. It sees what was visible when the first one was asked for.
+pub struct Events<P = Value> {
+    store: Store,
+    region: Region,
+    start: Start,
+    decode: DecodePayload<P>,
+    matches: Option<Matches>,
+    buffer: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    direction: Direction,
+    from: Option<u64>,
+}
+
+impl<P> fmt::Debug for Events<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("region", &self.region).field("start", &self.start).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// The events of a region in the order of their sequence, payloads as JSON. Nothing is read before it is asked
+    /// for.
+    ///
+    /// # Errors
+    /// Each event comes as a `Result`, with the errors of [`get`](Self::get).
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak::prelude::*;
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let store = Store::open(dir.path())?;
+    /// let seat = Coordinate::new("seat:4", "hall")?;
+    /// for n in 0..3 {
+    ///     store.append(&seat, EventKind::custom(1, 1), &n)?;
+    /// }
+    /// let newest = store.events(&Region::entity("seat:4")).backward().typed::<u32>().next().expect("three events")?;
+    /// assert_eq!(*newest.event.payload(), 2);
+    /// # store.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn events(&self, region: &Region) -> Events {
+        Events {
+            store: self.clone(),
+            region: region.clone(),
+            start: Start { direction: Direction::Forward, from: None },
+            decode: json::payload_to_json,
+            matches: None,
+            buffer: Vec::new(),
+        }
+    }
+}
+
+impl<P> Events<P> {
+    /// Begins at this sequence, which is the first one, or the last one backward.
+    #[must_use]
+    pub fn from(mut self, sequence: u64) -> Self {
+        self.start.from = Some(sequence);
+        self
+    }
+
+    /// Goes against the order.
+    #[must_use]
+    pub fn backward(mut self) -> Self {
+        self.start.direction = Direction::Backward;
+        self
+    }
+
+    /// Payloads as the bytes that were stored: one MessagePack value each.
+    pub fn raw(self) -> Events<Vec<u8>> {
+        self.decoded_by(|bytes| Ok(bytes.to_vec()))
+    }
+
+    /// Payloads as a type of yours.
+    pub fn typed<T: DeserializeOwned>(self) -> Events<T> {
+        self.decoded_by(payload::decode)
+    }
+
+    fn decoded_by<Q>(self, decode: DecodePayload<Q>) -> Events<Q> {
+        let Self { store, region, start, matches, buffer, .. } = self;
+        Events { store, region, start, decode, matches, buffer }
+    }
+
+    fn try_next(&mut self) -> Result<Option<StoredEvent<P>>, StoreError> {
+        let shared = self.store.shared();
+        shared.check_open()?;
+        let matches = self.matches.get_or_insert_with(|| plan(shared, &self.region, self.start));
+        match shared.next_match(matches, &self.region, &mut self.buffer)? {
+            Some(row) => shared.fetch(&row, &mut self.buffer, self.decode).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+fn plan(shared: &Shared, region: &Region, start: Start) -> Matches {
+    let visible = shared.visible();
+    let range = match (start.direction, start.from) {
+        (_, None) => 0..visible,
+        (Direction::Forward, Some(from)) => from.min(visible)..visible,
+        (Direction::Backward, Some(from)) => 0..from.saturating_add(1).min(visible),
+    };
+    shared.matches(region, range, start.direction)
+}
+
+impl<P> Iterator for Events<P> {
+    type Item = Result<StoredEvent<P>, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.try_next().transpose()
+    }
+}

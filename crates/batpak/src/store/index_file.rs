@@ -1,0 +1,70 @@
+//! The index file of a store: where it is, when it is used, when it is written.
+
+use crate::store::open::{OpenIndexPath, RefusedFile};
+use crate::store::shared::{Shared, Writing};
+use crate::store::{OpenMode, StoreConfig};
+use batpak_core::EventRef;
+use batpak_index::{LiveWriter, Loaded, Refused};
+use batpak_segment::{LogReader, Position, read_full, write_full};
+use std::io;
+
+pub(crate) const NAME: &str = "batpak.index";
+const TEMPORARY_NAME: &str = "batpak.index.tmp";
+
+/// Loads the index file the way that the options prefer, or says why it is not used.
+pub(crate) fn load(config: &StoreConfig, log: &LogReader) -> Result<(LiveWriter, OpenIndexPath), Vec<RefusedFile>> {
+    if !config.enable_mmap_index && !config.enable_checkpoint || log.end_sequence() == 0 {
+        return Err(Vec::new());
+    }
+    let (loaded, path) = read(config, log.store_id()).map_err(refused)?;
+    check_history(&loaded, log).map_err(refused)?;
+    Ok((loaded.index, path))
+}
+
+fn refused(reason: Refused) -> Vec<RefusedFile> {
+    vec![RefusedFile { name: NAME.to_owned(), reason: reason.to_string() }]
+}
+
+fn read(config: &StoreConfig, store_id: [u8; 16]) -> Result<(Loaded, OpenIndexPath), Refused> {
+    let fs = &config.environment.file_system;
+    let file = fs.open(&config.data_dir.join(NAME), OpenMode::Read).map_err(Refused::new)?;
+    if config.enable_mmap_index
+        && let Some(mapping) = file.map().map_err(Refused::new)?
+    {
+        return Ok((batpak_index::decode((*mapping).as_ref(), store_id)?, OpenIndexPath::Mmap));
+    }
+    let len = file.len().map_err(Refused::new)?;
+    let mut bytes = vec![0; usize::try_from(len).map_err(Refused::new)?];
+    let n = read_full(&*file, &mut bytes, 0).map_err(Refused::new)?;
+    Ok((batpak_index::decode(&bytes[..n], store_id)?, OpenIndexPath::Checkpoint))
+}
+
+/// The newest event that the file knows is in the log, with the same hash: it is of this history.
+fn check_history(loaded: &Loaded, log: &LogReader) -> Result<(), Refused> {
+    let live = loaded.index.live();
+    let Some(newest) = live.len().checked_sub(1).and_then(|last| live.row(last)) else {
+        return Err(Refused::new("it is empty"));
+    };
+    let position = Position { sequence: newest.sequence(), offset: newest.offset };
+    let mut buffer = Vec::new();
+    let record = log.read(position, &mut buffer).map_err(Refused::new)?;
+    let event = EventRef::decode(record).map_err(Refused::new)?;
+    if event.event_hash() == loaded.last_hash { Ok(()) } else { Err(Refused::new("it is of another history")) }
+}
+
+/// Writes the index file, if there is anything new to put into it.
+pub(crate) fn save(shared: &Shared, writing: &Writing) -> io::Result<()> {
+    let config = &shared.config;
+    let unchanged = shared.live.len() == shared.report.events_restored;
+    if !config.enable_mmap_index && !config.enable_checkpoint || unchanged {
+        return Ok(());
+    }
+    let bytes = batpak_index::encode(&writing.commit().index, shared.reader.store_id());
+    let fs = &config.environment.file_system;
+    let temporary = config.data_dir.join(TEMPORARY_NAME);
+    // A leftover of a process that died here before.
+    let _ = fs.remove_file(&temporary);
+    let file = fs.open(&temporary, OpenMode::CreateNew)?;
+    write_full(&*file, &bytes, 0)?;
+    fs.rename(&temporary, &config.data_dir.join(NAME))
+}

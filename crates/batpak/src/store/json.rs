@@ -1,0 +1,294 @@
+//! Payloads as JSON, and back: the rule of `docs/FORMAT.md`.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde_json::{Map, Number, Value, json};
+use std::fmt;
+
+/// Reads a MessagePack payload as JSON. What JSON cannot hold is shown as `{"$bin": …}`, `{"$f64": …}` or
+/// `{"$ext": …}`, and a map key that is no string as `$` and its JSON.
+///
+/// # Errors
+/// If it is not one MessagePack value.
+///
+/// # Examples
+/// ```
+/// use batpak::store::payload_to_json;
+///
+/// assert_eq!(payload_to_json(&[0xC4, 1, 0xFF]).expect("binary"), serde_json::json!({"$bin": "/w=="}));
+/// ```
+pub fn payload_to_json(payload: &[u8]) -> Result<Value, rmp_serde::decode::Error> {
+    let mut rest = payload;
+    let value = {
+        let mut deserializer = rmp_serde::Deserializer::new(&mut rest);
+        Shown::deserialize(&mut deserializer)?.0
+    };
+    if rest.is_empty() {
+        Ok(value)
+    } else {
+        Err(de::Error::custom(format_args!("{} bytes follow the value", rest.len())))
+    }
+}
+
+/// Encodes JSON as a MessagePack payload: the inverse of [`payload_to_json`].
+///
+/// # Errors
+/// If an object that begins with `$` is not what [`payload_to_json`] makes.
+///
+/// # Examples
+/// ```
+/// use batpak::store::{payload_from_json, payload_to_json};
+///
+/// let value = serde_json::json!({"$1": {"$bin": "/w=="}, "$$price": 2.0});
+/// let payload = payload_from_json(&value).expect("encode");
+/// assert_eq!(payload_to_json(&payload).expect("decode"), value);
+/// ```
+pub fn payload_from_json(value: &Value) -> Result<Vec<u8>, rmp_serde::encode::Error> {
+    let mut out = Vec::new();
+    Given(value).serialize(&mut rmp_serde::Serializer::new(&mut out))?;
+    Ok(out)
+}
+
+/// A value on its way from MessagePack to JSON.
+struct Shown(Value);
+
+impl<'de> Deserialize<'de> for Shown {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ShownVisitor).map(Shown)
+    }
+}
+
+struct ShownVisitor;
+
+impl<'de> Visitor<'de> for ShownVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a MessagePack value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or_else(|| json!({"$f64": float_name(value)}), Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_bytes<E>(self, value: &[u8]) -> Result<Value, E> {
+        Ok(json!({"$bin": STANDARD.encode(value)}))
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let (tag, data) = deserializer.deserialize_any(ExtVisitor)?;
+        Ok(json!({"$ext": [tag, STANDARD.encode(data)]}))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(Shown(item)) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(key) = access.next_key_seed(ShownKey)? {
+            let Shown(value) = access.next_value()?;
+            map.insert(key, value);
+        }
+        Ok(Value::Object(map))
+    }
+}
+
+fn float_name(value: f64) -> &'static str {
+    match (value.is_nan(), value > 0.0) {
+        (true, _) => "NaN",
+        (false, true) => "Infinity",
+        (false, false) => "-Infinity",
+    }
+}
+
+/// The type and bytes of an extension value.
+struct ExtVisitor;
+
+impl<'de> Visitor<'de> for ExtVisitor {
+    type Value = (i8, Vec<u8>);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an extension value")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+        let missing = || de::Error::custom("the extension value is not whole");
+        let tag = access.next_element()?.ok_or_else(missing)?;
+        let data = access.next_element_seed(Bytes)?.ok_or_else(missing)?;
+        Ok((tag, data))
+    }
+}
+
+struct Bytes;
+
+impl<'de> DeserializeSeed<'de> for Bytes {
+    type Value = Vec<u8>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<u8>, D::Error> {
+        deserializer.deserialize_bytes(self)
+    }
+}
+
+impl Visitor<'_> for Bytes {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("bytes")
+    }
+
+    fn visit_bytes<E>(self, value: &[u8]) -> Result<Vec<u8>, E> {
+        Ok(value.to_vec())
+    }
+}
+
+/// A map key: strings as they are with a leading `$` doubled, all else as `$` and its JSON.
+struct ShownKey;
+
+impl<'de> DeserializeSeed<'de> for ShownKey {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        match Shown::deserialize(deserializer)?.0 {
+            Value::String(key) if key.starts_with('$') => Ok(format!("${key}")),
+            Value::String(key) => Ok(key),
+            other => Ok(format!("${other}")),
+        }
+    }
+}
+
+/// A value on its way from JSON to MessagePack.
+struct Given<'a>(&'a Value);
+
+impl Serialize for Given<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Array(items) => {
+                let mut seq = serializer.serialize_seq(Some(items.len()))?;
+                for item in items {
+                    seq.serialize_element(&Given(item))?;
+                }
+                seq.end()
+            }
+            Value::Object(map) => match Special::of(map).map_err(serde::ser::Error::custom)? {
+                Some(special) => special.serialize(serializer),
+                None => serialize_map(map, serializer),
+            },
+            plain => plain.serialize(serializer),
+        }
+    }
+}
+
+fn serialize_map<S: Serializer>(map: &Map<String, Value>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut out = serializer.serialize_map(Some(map.len()))?;
+    for (key, value) in map {
+        match key.strip_prefix('$') {
+            None => out.serialize_entry(key, &Given(value))?,
+            Some(literal) if literal.starts_with('$') => out.serialize_entry(literal, &Given(value))?,
+            Some(text) => {
+                let key: Value = serde_json::from_str(text).map_err(serde::ser::Error::custom)?;
+                out.serialize_entry(&Given(&key), &Given(value))?;
+            }
+        }
+    }
+    out.end()
+}
+
+/// What JSON cannot hold by itself.
+enum Special {
+    Bin(Vec<u8>),
+    Float(f64),
+    Ext(i8, Vec<u8>),
+}
+
+impl Special {
+    fn of(map: &Map<String, Value>) -> Result<Option<Self>, String> {
+        let mut entries = map.iter();
+        let (Some((key, value)), None) = (entries.next(), entries.next()) else { return Ok(None) };
+        let wrong = || format!("{key} has a value that does not belong to it: {value}");
+        let special = match key.as_str() {
+            "$bin" => value.as_str().and_then(decode_base64).map(Self::Bin),
+            "$f64" => value.as_str().and_then(float).map(Self::Float),
+            "$ext" => ext(value),
+            _ => return Ok(None),
+        };
+        special.map(Some).ok_or_else(wrong)
+    }
+}
+
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).ok()
+}
+
+fn float(name: &str) -> Option<f64> {
+    match name {
+        "NaN" => Some(f64::NAN),
+        "Infinity" => Some(f64::INFINITY),
+        "-Infinity" => Some(f64::NEG_INFINITY),
+        _ => None,
+    }
+}
+
+fn ext(value: &Value) -> Option<Special> {
+    let [tag, data] = value.as_array()?.as_slice() else { return None };
+    let tag = i8::try_from(tag.as_i64()?).ok()?;
+    Some(Special::Ext(tag, decode_base64(data.as_str()?)?))
+}
+
+impl Serialize for Special {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Bin(bytes) => serializer.serialize_bytes(bytes),
+            Self::Float(value) => serializer.serialize_f64(*value),
+            Self::Ext(tag, data) => {
+                serializer.serialize_newtype_struct(rmp_serde::MSGPACK_EXT_STRUCT_NAME, &(*tag, ExtData(data)))
+            }
+        }
+    }
+}
+
+struct ExtData<'a>(&'a [u8]);
+
+impl Serialize for ExtData<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
+}

@@ -1,0 +1,133 @@
+//! The store: open a directory, append events at coordinates, read them back.
+
+mod append;
+mod background;
+mod commit;
+mod config;
+mod cursor;
+mod error;
+mod events;
+mod exposure;
+mod index_file;
+mod json;
+mod open;
+mod options;
+mod payload;
+mod projection;
+mod random;
+mod read;
+mod receipt;
+mod shared;
+mod status;
+mod verify;
+
+pub use batpak_segment::{
+    Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, Mapping, MemoryFileSystem,
+    OpenMode, RealFileSystem, SystemClock, SystemEntropy,
+};
+pub use config::{Durability, StoreConfig, SyncConfig};
+pub use cursor::Cursor;
+pub use error::StoreError;
+pub use events::Events;
+pub use json::{payload_from_json, payload_to_json};
+pub use open::{OpenIndexPath, OpenIndexReport, RefusedFile, TornEnd};
+pub use options::{AppendOptions, BatchAppendItem, CausationRef, idempotency_key};
+pub use projection::{EventSourced, Freshness, Projection, ProjectionInput, RawMsgpackInput, TypedInput, ValueInput};
+pub use read::{EventRow, Rows};
+pub use receipt::AppendReceipt;
+pub use status::{Diagnostics, Head, Stats};
+pub use verify::ChainReport;
+
+use background::Background;
+use shared::Shared;
+use std::sync::Arc;
+
+/// An event store in a directory. Clones are handles of the same store; it can be shared between threads.
+///
+/// One process writes a directory at a time, with [`open`](Self::open); any number read it with
+/// [`open_read_only`](Self::open_read_only).
+///
+/// # Durability
+/// An append returns when its event is as durable as its [`Durability`] says. The default,
+/// [`Written`](Durability::Written), survives the death of the process; a power cut then takes at most what
+/// [`SyncConfig`] allows. [`Synced`](Durability::Synced) survives a power cut. [`sync`](Self::sync) and
+/// [`close`](Self::close) make everything durable.
+///
+/// # Consistency
+/// Events are in one order, that of their sequence. Every read sees a prefix of it, in which an event appears when it
+/// is as durable as its writer asked; a receipt implies that the event is visible.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    background: Background,
+}
+
+impl Store {
+    fn shared(&self) -> &Shared {
+        &self.inner.shared
+    }
+
+    /// Makes everything that was appended before the call durable.
+    ///
+    /// # Errors
+    /// `Failed` if a write or sync failed, now or before; `ReadOnly`; `Closed`.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        let shared = self.shared();
+        let writing = shared.writing()?;
+        writing.log.sync()?;
+        shared.publish(writing);
+        Ok(())
+    }
+
+    /// Waits until every event below `sequence` is durable, and makes it so if nobody else does.
+    ///
+    /// # Errors
+    /// `NotFound` if so many events were never appended; `Failed` if a write or sync failed, now or before;
+    /// `ReadOnly`; `Closed`.
+    pub fn wait_durable(&self, sequence: u64) -> Result<(), StoreError> {
+        let shared = self.shared();
+        let writing = shared.writing()?;
+        if sequence > writing.log.next_sequence() {
+            return Err(StoreError::NotFound { sequence });
+        }
+        shared.make_durable(writing, sequence)
+    }
+
+    /// Syncs, writes the index, and releases the directory, for every clone of this store: their later calls say
+    /// `Closed`.
+    ///
+    /// # Errors
+    /// `Failed` if a write or sync failed, now or before: the directory is released nevertheless. `Closed` if it was
+    /// closed before.
+    pub fn close(self) -> Result<(), StoreError> {
+        self.inner.background.stop(self.shared());
+        self.shared().close()
+    }
+
+    /// Copies all events that were appended before the call into `dir`, which becomes a store of its own with the same
+    /// sequences, ids and hashes. Appends go on meanwhile.
+    ///
+    /// # Errors
+    /// `NotEmpty` if there is a store in `dir`; `ReadOnly`; `Closed`; `Failed`; what the file system reports. What was
+    /// copied then does not open as a store.
+    pub fn snapshot(&self, dir: impl AsRef<std::path::Path>) -> Result<(), StoreError> {
+        let shared = self.shared();
+        let writing = shared.writing()?;
+        writing.log.snapshot(dir.as_ref())?;
+        shared.publish(writing);
+        Ok(())
+    }
+}
+
+impl Drop for Inner {
+    /// Closes the store if that was not done; errors are lost, so call [`Store::close`].
+    fn drop(&mut self) {
+        self.background.stop(&self.shared);
+        let _ = self.shared.close();
+    }
+}

@@ -1,0 +1,179 @@
+//! Projections: a state from the events of an entity.
+
+use crate::store::read::payload_of;
+use crate::store::shared::Shared;
+use crate::store::{Store, StoreError, json, payload};
+use batpak_core::{Event, EventHeader, EventKind, Region};
+use batpak_index::Direction;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::marker::PhantomData;
+
+/// How a projection wants its payloads.
+pub trait ProjectionInput {
+    /// What a payload becomes; it may borrow from the stored bytes.
+    type Payload<'a>;
+
+    /// Makes it from the stored bytes, one MessagePack value.
+    ///
+    /// # Errors
+    /// If they are not what the projection expects.
+    fn decode(payload: &[u8]) -> Result<Self::Payload<'_>, rmp_serde::decode::Error>;
+}
+
+/// Payloads as JSON values.
+#[derive(Clone, Copy, Debug)]
+pub struct ValueInput;
+
+impl ProjectionInput for ValueInput {
+    type Payload<'a> = Value;
+
+    fn decode(payload: &[u8]) -> Result<Value, rmp_serde::decode::Error> {
+        json::payload_to_json(payload)
+    }
+}
+
+/// Payloads as they are stored, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct RawMsgpackInput;
+
+impl ProjectionInput for RawMsgpackInput {
+    type Payload<'a> = &'a [u8];
+
+    fn decode(payload: &[u8]) -> Result<&[u8], rmp_serde::decode::Error> {
+        Ok(payload)
+    }
+}
+
+/// Payloads as a type of yours.
+#[derive(Clone, Copy, Debug)]
+pub struct TypedInput<E>(PhantomData<E>);
+
+impl<E: DeserializeOwned> ProjectionInput for TypedInput<E> {
+    type Payload<'a> = E;
+
+    fn decode(payload: &[u8]) -> Result<E, rmp_serde::decode::Error> {
+        payload::decode(payload)
+    }
+}
+
+/// A state that is made from the events of an entity. Most are easier to write as a [`Projection`].
+pub trait EventSourced: Sized {
+    /// How it wants its payloads.
+    type Input: ProjectionInput;
+
+    /// The state after these events; `None` if none of them matters. The store gives it one event and the following
+    /// ones to [`apply_event`](Self::apply_event), which has to come to the same as giving all of them to this.
+    fn from_events(events: &[Event<<Self::Input as ProjectionInput>::Payload<'_>>]) -> Option<Self>;
+
+    /// Takes one more event.
+    fn apply_event(&mut self, event: &Event<<Self::Input as ProjectionInput>::Payload<'_>>);
+
+    /// The kinds that it is made from; events of other kinds are not read. None named means all of them.
+    fn relevant_event_kinds() -> &'static [EventKind];
+}
+
+/// A state that begins with its default and takes one typed event after the other.
+///
+/// # Examples
+/// ```
+/// use batpak::prelude::*;
+///
+/// #[derive(Default)]
+/// struct Balance(i64);
+///
+/// impl Projection for Balance {
+///     type Event = i64;
+///
+///     fn apply(&mut self, event: &Event<i64>) {
+///         self.0 += event.payload();
+///     }
+/// }
+///
+/// let dir = tempfile::tempdir()?;
+/// let store = Store::open(dir.path())?;
+/// let account = Coordinate::new("account:7", "bank")?;
+/// store.append(&account, EventKind::custom(1, 1), &500)?;
+/// store.append(&account, EventKind::custom(1, 1), &-200)?;
+/// let balance: Option<Balance> = store.project("account:7", &Freshness::Consistent)?;
+/// assert_eq!(balance.expect("two events").0, 300);
+/// # store.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Projection: Default {
+    /// What the payloads are.
+    type Event: DeserializeOwned;
+
+    /// Takes the next event.
+    fn apply(&mut self, event: &Event<Self::Event>);
+
+    /// The kinds that it is made from; events of other kinds are not read. None named means all of them.
+    fn kinds() -> &'static [EventKind] {
+        &[]
+    }
+}
+
+impl<T: Projection> EventSourced for T {
+    type Input = TypedInput<T::Event>;
+
+    fn from_events(events: &[Event<T::Event>]) -> Option<Self> {
+        let mut state = events.first().map(|_| T::default())?;
+        for event in events {
+            state.apply(event);
+        }
+        Some(state)
+    }
+
+    fn apply_event(&mut self, event: &Event<T::Event>) {
+        self.apply(event);
+    }
+
+    fn relevant_event_kinds() -> &'static [EventKind] {
+        T::kinds()
+    }
+}
+
+/// How new a projected state has to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Freshness {
+    /// Every event that was visible when the call began.
+    #[default]
+    Consistent,
+}
+
+impl Store {
+    /// The state of an entity; `None` if it has no event of a kind that matters. Events are read one after the other,
+    /// so the memory that it takes does not grow with them.
+    ///
+    /// # Errors
+    /// `Decode` if a payload is not what the projection expects; `Erased` if one is gone; otherwise as
+    /// [`get`](Self::get).
+    pub fn project<T: EventSourced>(&self, entity: &str, freshness: &Freshness) -> Result<Option<T>, StoreError> {
+        let shared = self.shared();
+        shared.check_open()?;
+        match freshness {
+            Freshness::Consistent => fold(shared, entity),
+        }
+    }
+}
+
+fn fold<T: EventSourced>(shared: &Shared, entity: &str) -> Result<Option<T>, StoreError> {
+    let kinds = T::relevant_event_kinds();
+    let region = Region::entity(entity);
+    let region = if kinds.is_empty() { region } else { region.with_kinds(kinds.iter().copied()) };
+    let mut state: Option<T> = None;
+    let mut buffer = Vec::new();
+    for row in shared.matches(&region, 0..shared.visible(), Direction::Forward) {
+        let record = shared.read_row(&row, &mut buffer)?;
+        let sequence = row.sequence();
+        let payload =
+            T::Input::decode(payload_of(&record)?).map_err(|source| StoreError::Decode { sequence, source })?;
+        let event = Event::new(EventHeader::from(&record), payload);
+        match &mut state {
+            Some(state) => state.apply_event(&event),
+            None => state = T::from_events(std::slice::from_ref(&event)),
+        }
+    }
+    Ok(state)
+}

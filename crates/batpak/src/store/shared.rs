@@ -1,0 +1,135 @@
+//! What all clones of a store and its background thread share.
+
+use crate::store::background::Signal;
+use crate::store::commit::Commit;
+use crate::store::open::OpenIndexReport;
+use crate::store::random::RandomPool;
+use crate::store::{StoreConfig, StoreError, index_file};
+use batpak_core::{EventRef, Frontier};
+use batpak_index::Live;
+use batpak_segment::{Log, LogError, LogReader, Position};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: StoreConfig,
+    pub(crate) reader: LogReader,
+    pub(crate) live: Arc<Live>,
+    /// Every sequence below it can be read. Stored with Release after the rows below it, loaded with Acquire.
+    visible: AtomicU64,
+    closed: AtomicBool,
+    pub(crate) report: OpenIndexReport,
+    pub(crate) head: Mutex<Frontier>,
+    writing: Option<Writing>,
+}
+
+/// What only a store that is open for writing has.
+#[derive(Debug)]
+pub(crate) struct Writing {
+    pub(crate) log: Log,
+    commit: Mutex<Commit>,
+    pub(crate) salts: Mutex<RandomPool>,
+    pub(crate) signal: Signal,
+}
+
+impl Writing {
+    pub(crate) fn new(log: Log, commit: Commit, salts: RandomPool) -> Self {
+        Self { log, commit: Mutex::new(commit), salts: Mutex::new(salts), signal: Signal::default() }
+    }
+
+    /// A panic under the lock cannot happen between the log's write and the rows that follow it: nothing there calls
+    /// anybody else's code.
+    pub(crate) fn commit(&self) -> MutexGuard<'_, Commit> {
+        self.commit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        config: StoreConfig,
+        reader: LogReader,
+        live: Arc<Live>,
+        report: OpenIndexReport,
+        writing: Option<Writing>,
+    ) -> Self {
+        let visible = AtomicU64::new(live.len());
+        let closed = AtomicBool::new(false);
+        Self { config, reader, live, visible, closed, report, head: Mutex::default(), writing }
+    }
+
+    pub(crate) fn visible(&self) -> u64 {
+        self.visible.load(Ordering::Acquire)
+    }
+
+    /// Called under the commit lock, so that it only rises.
+    pub(crate) fn set_visible(&self, sequence: u64) {
+        self.visible.store(sequence, Ordering::Release);
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::Acquire) { Err(StoreError::Closed) } else { Ok(()) }
+    }
+
+    pub(crate) fn writing(&self) -> Result<&Writing, StoreError> {
+        self.check_open()?;
+        self.writing.as_ref().ok_or(StoreError::ReadOnly)
+    }
+
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.writing.is_none()
+    }
+
+    /// The writing side, also of a closed store.
+    pub(crate) fn writing_or_none(&self) -> Option<&Writing> {
+        self.writing.as_ref()
+    }
+
+    /// Makes everything below `sequence` durable and shows what may be shown then.
+    pub(crate) fn make_durable(&self, writing: &Writing, sequence: u64) -> Result<(), StoreError> {
+        writing.log.sync_to(sequence)?;
+        self.publish(writing);
+        Ok(())
+    }
+
+    /// Shows what is as durable as its writer asked.
+    pub(crate) fn publish(&self, writing: &Writing) {
+        let mut commit = writing.commit();
+        let visible = commit.settle(writing.log.durable_sequence());
+        if visible > self.visible() {
+            self.set_visible(visible);
+        }
+    }
+
+    /// Reads the record of an event into `buf`. Damage that is met ends writing.
+    pub(crate) fn read_record<'b>(&self, position: Position, buf: &'b mut Vec<u8>) -> Result<EventRef<'b>, StoreError> {
+        let sequence = position.sequence;
+        let bytes = self.reader.read(position, buf).map_err(|error| self.damaged(error))?;
+        let event = EventRef::decode(bytes).map_err(|source| StoreError::Record { sequence, source })?;
+        Ok(event)
+    }
+
+    /// Once damage is known nothing more is written.
+    pub(crate) fn damaged(&self, error: LogError) -> StoreError {
+        if let (true, Some(writing)) = (error.is_corruption(), &self.writing) {
+            writing.log.fail("read", &error);
+        }
+        error.into()
+    }
+
+    /// Ends the store for every clone. Whoever comes first does it.
+    pub(crate) fn close(&self) -> Result<(), StoreError> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Err(StoreError::Closed);
+        }
+        let Some(writing) = &self.writing else { return Ok(()) };
+        let synced = writing.log.sync();
+        self.publish(writing);
+        if synced.is_ok() {
+            // Derived: without it the next open reads the segments, and says why.
+            let _ = index_file::save(self, writing);
+        }
+        writing.log.close()?;
+        Ok(synced?)
+    }
+}

@@ -1,0 +1,120 @@
+//! What a store says about itself.
+
+use crate::store::shared::Shared;
+use crate::store::{OpenIndexReport, Store, StoreError};
+use batpak_core::{EventRef, Frontier, TreeHash};
+use batpak_segment::LogHead;
+use std::sync::PoisonError;
+
+/// Counts of what is visible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Number of events.
+    pub events: u64,
+    /// Number of entities.
+    pub entities: u64,
+    /// Number of segments.
+    pub segments: u64,
+    /// Bytes in segments.
+    pub segment_bytes: u64,
+}
+
+/// How a store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Diagnostics {
+    /// What opening it found.
+    pub open_report: Option<OpenIndexReport>,
+    /// Every event below this sequence can be read.
+    pub visible: u64,
+    /// Every event below this sequence survives a power cut.
+    pub durable: u64,
+    /// Why nothing is accepted any more, if a write or sync failed or damage was met.
+    pub failure: Option<String>,
+    /// Whether it is open for reading only.
+    pub read_only: bool,
+    /// Files of sealed segments that are open now; at most the `fd_budget`.
+    pub open_files: usize,
+}
+
+/// Size and root of the Merkle tree (RFC 6962) over the hashes of all events in order. Kept elsewhere, it shows later
+/// whether the end of a store or a whole entity is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Head {
+    /// Number of events.
+    pub size: u64,
+    /// Root over their hashes.
+    pub root: TreeHash,
+}
+
+impl Head {
+    pub(crate) fn of(frontier: &Frontier) -> Self {
+        Self { size: frontier.size(), root: frontier.root() }
+    }
+}
+
+impl Store {
+    /// How the store is. Also of a closed one.
+    pub fn diagnostics(&self) -> Diagnostics {
+        let shared = self.shared();
+        let writing = shared.writing_or_none();
+        let failure = writing.and_then(|writing| writing.log.failure().map(ToString::to_string));
+        Diagnostics {
+            open_report: Some(shared.report.clone()),
+            visible: shared.visible(),
+            durable: writing.map_or(shared.visible(), |writing| writing.log.durable_sequence()),
+            failure,
+            read_only: shared.is_read_only(),
+            open_files: shared.reader.open_files(),
+        }
+    }
+
+    /// Counts of what is visible.
+    ///
+    /// # Errors
+    /// `Io` if the size of a file cannot be read; `Closed`.
+    pub fn stats(&self) -> Result<Stats, StoreError> {
+        let shared = self.shared();
+        shared.check_open()?;
+        Ok(Stats {
+            events: shared.visible(),
+            entities: shared.live.entity_count(),
+            segments: shared.reader.segment_count() as u64,
+            segment_bytes: shared.reader.size_bytes()?,
+        })
+    }
+
+    /// The head over all events that are durable. The first call reads the hashes of all of them, later ones those
+    /// that have come since.
+    ///
+    /// # Errors
+    /// `Corrupt` and `Record`; `Io`; `Closed`.
+    pub fn head(&self) -> Result<Head, StoreError> {
+        let shared = self.shared();
+        shared.check_open()?;
+        let durable = self.diagnostics().durable.min(shared.visible());
+        let mut frontier = shared.head.lock().unwrap_or_else(PoisonError::into_inner);
+        advance(shared, &mut frontier, durable)?;
+        let head = Head::of(&frontier);
+        if let Some(writing) = shared.writing_or_none() {
+            writing.log.set_head(LogHead { size: head.size, root: *head.root.as_bytes() });
+        }
+        Ok(head)
+    }
+}
+
+fn advance(shared: &Shared, frontier: &mut Frontier, to: u64) -> Result<(), StoreError> {
+    let mut records = shared.reader.records(frontier.size());
+    while frontier.size() < to {
+        let next = records.next_record().map_err(|error| shared.damaged(error))?;
+        let Some((position, bytes)) = next else {
+            return Err(StoreError::NotFound { sequence: frontier.size() });
+        };
+        let sequence = position.sequence;
+        let event = EventRef::decode(bytes).map_err(|source| StoreError::Record { sequence, source })?;
+        frontier.push(&event.event_hash());
+    }
+    Ok(())
+}
