@@ -27,20 +27,26 @@ const STEPS: &[Step] = &[
 ];
 
 pub(crate) fn run() -> Result<(), Error> {
-    STEPS.iter().try_for_each(timed)
+    run_steps(STEPS, report::line)
 }
 
-/// Does the step and prints one line about it.
-fn timed(step: &Step) -> Result<(), Error> {
-    let start = Instant::now();
-    let result = (step.check)();
-    let outcome = match &result {
+/// Says one line about each step that was done.
+fn run_steps(steps: &[Step], say: impl Fn(String)) -> Result<(), Error> {
+    for step in steps {
+        let start = Instant::now();
+        let result = (step.check)();
+        say(format!("ci: {:<12} {:>6.1} s  {}", step.name, start.elapsed().as_secs_f64(), verdict(&result)));
+        result?;
+    }
+    Ok(())
+}
+
+fn verdict(result: &Result<Outcome, Error>) -> String {
+    match result {
         Ok(Outcome::Passed) => "ok".to_owned(),
         Ok(Outcome::Skipped(reason)) => format!("SKIPPED, {reason}"),
         Err(_) => "FAILED".to_owned(),
-    };
-    report::line(format_args!("ci: {:<12} {:>6.1} s  {outcome}", step.name, start.elapsed().as_secs_f64()));
-    result.map(drop)
+    }
 }
 
 fn passed((): ()) -> Outcome {
@@ -72,14 +78,32 @@ fn dependencies() -> Result<Outcome, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Outcome, Step, timed};
+    use std::cell::RefCell;
+
+    use super::{Outcome, Step, run_steps};
     use crate::error::Error;
 
+    const PASSING: Step = Step { name: "passing", check: || Ok(Outcome::Passed) };
+    const SKIPPED: Step = Step { name: "skipped", check: || Ok(Outcome::Skipped("not here")) };
+    const FAILING: Step = Step { name: "failing", check: || Err(Error::Findings(1)) };
+
+    #[track_caller]
+    fn check(steps: &[Step], passes: bool, verdicts: &[&str]) {
+        let lines = RefCell::new(Vec::new());
+        let result = run_steps(steps, |line| lines.borrow_mut().push(line));
+        assert_eq!(result.is_ok(), passes);
+        let lines = lines.into_inner();
+        let said: Vec<_> = lines.iter().filter_map(|line| line.split(" s  ").nth(1)).collect();
+        assert_eq!(said, verdicts);
+    }
+
     #[test]
-    fn a_failing_step_is_an_error_and_a_skipped_one_is_not() {
-        let failing = Step { name: "failing", check: || Err(Error::Findings(1)) };
-        let skipped = Step { name: "skipped", check: || Ok(Outcome::Skipped("not here")) };
-        assert!(timed(&failing).is_err());
-        assert!(timed(&skipped).is_ok());
+    fn a_skipped_step_is_said_and_passes() {
+        check(&[PASSING, SKIPPED, PASSING], true, &["ok", "SKIPPED, not here", "ok"]);
+    }
+
+    #[test]
+    fn the_first_failure_ends_the_run() {
+        check(&[PASSING, FAILING, PASSING], false, &["ok", "FAILED"]);
     }
 }

@@ -37,6 +37,12 @@ impl Source {
         self.tokens.windows(run.len()).any(|tokens| is_run(tokens, run))
     }
 
+    /// Whether a string literal ends with `end`.
+    pub(crate) fn has_text_ending(&self, end: &str) -> bool {
+        let mut texts = self.tokens.iter().filter_map(|token| token.text.strip_suffix('"'));
+        texts.any(|text| text.ends_with(end))
+    }
+
     pub(crate) fn paths(&self) -> Vec<PathUse> {
         let mut found = Vec::new();
         let mut at = 0;

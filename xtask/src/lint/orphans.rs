@@ -15,7 +15,7 @@ fn is_orphan(source: &Source, packages: &[Package], sources: &[Source]) -> bool 
     let path = source.path.as_str();
     match tree_of(path) {
         _ if is_target(path, packages) => false,
-        Some(Tree::Modules(root)) => !is_declared(path, root, sources),
+        Some(Tree::Modules(root)) => !is_declared(path, root, sources) && !is_shared(path, sources),
         Some(Tree::Samples(root)) => !has_target(root, packages),
         None => false,
     }
@@ -33,9 +33,8 @@ fn tree_of(path: &str) -> Option<Tree<'_>> {
     match parts.as_slice() {
         ["crates", _, "src", ..] => Some(Tree::Modules(first(path, 3))),
         ["xtask", "src", ..] => Some(Tree::Modules(first(path, 2))),
-        ["tests" | "benches" | "examples", _] | ["tests" | "benches" | "examples", _, _] => {
-            Some(Tree::Modules(first(path, 1)))
-        }
+        ["tests" | "benches" | "examples", _] => Some(Tree::Modules(first(path, 1))),
+        ["tests" | "benches" | "examples", _, _] => Some(Tree::Modules(first(path, 2))),
         ["tests" | "benches" | "examples", ..] => Some(Tree::Samples(first(path, 2))),
         _ => None,
     }
@@ -56,8 +55,14 @@ fn has_target(directory: &str, packages: &[Package]) -> bool {
 }
 
 fn is_declared(path: &str, root: &str, sources: &[Source]) -> bool {
-    let others = sources.iter().filter(|other| other.path != path && other.path.starts_with(root));
-    others.into_iter().any(|other| other.contains(&["mod", module_name(path)]))
+    let mut others = sources.iter().filter(|other| other.path != path && other.path.starts_with(root));
+    others.any(|other| other.contains(&["mod", module_name(path)]))
+}
+
+/// Whether some `#[path = "…"]` ends with the directory and the name of this file.
+fn is_shared(path: &str, sources: &[Source]) -> bool {
+    let end = path.match_indices('/').nth_back(1).map_or(path, |(at, _)| &path[at..]);
+    sources.iter().any(|other| other.has_text_ending(end))
 }
 
 fn module_name(path: &str) -> &str {
@@ -100,6 +105,19 @@ mod tests {
         check_files(&[("tests/core/main.rs", "// mod chain;"), ("tests/core/chain.rs", "")], &["tests/core/chain.rs"]);
         let library = [("crates/batpak-core/src/lib.rs", "mod a;"), ("crates/batpak-core/src/b.rs", "")];
         check_files(&library, &["crates/batpak-core/src/b.rs"]);
+    }
+
+    #[test]
+    fn a_module_of_another_test_does_not_count() {
+        let elsewhere = [("tests/core/main.rs", "mod ids;"), ("tests/core/ids.rs", ""), ("tests/ghost/ids.rs", "")];
+        check_files(&elsewhere, &["tests/ghost/ids.rs"]);
+    }
+
+    #[test]
+    fn a_module_may_be_shared_by_its_path() {
+        let text = "#[path = \"../model/stream.rs\"] mod stream;";
+        check_files(&[("tests/core/main.rs", text), ("tests/model/stream.rs", "")], &[]);
+        check_files(&[("tests/core/main.rs", text), ("tests/mode/stream.rs", "")], &["tests/mode/stream.rs"]);
     }
 
     #[test]
