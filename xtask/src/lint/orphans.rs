@@ -32,9 +32,8 @@ fn tree_of(path: &str) -> Option<Tree<'_>> {
     let parts: Vec<&str> = path.split('/').collect();
     match parts.as_slice() {
         ["crates", _, "src", ..] => Some(Tree::Modules(first(path, 3))),
-        ["xtask", "src", ..] => Some(Tree::Modules(first(path, 2))),
+        ["xtask", "src", ..] | ["tests" | "benches" | "examples", _, _] => Some(Tree::Modules(first(path, 2))),
         ["tests" | "benches" | "examples", _] => Some(Tree::Modules(first(path, 1))),
-        ["tests" | "benches" | "examples", _, _] => Some(Tree::Modules(first(path, 2))),
         ["tests" | "benches" | "examples", ..] => Some(Tree::Samples(first(path, 2))),
         _ => None,
     }
