@@ -1,4 +1,28 @@
-//! An embedded, sync-first event store.
+//! An embedded, sync-first event store: open a directory, append events at coordinates, read them back.
+//!
+//! For programs that event-source in process: local-first applications, audit trails, agents and tools that must show
+//! what they did, games and simulations that replay. Not for queries over the content of payloads, for several writing
+//! processes, or for data that has to be deleted; who needs only a log of bytes takes `batpak-segment`, who needs only
+//! gates `batpak-guard`.
+//!
+//! # Examples
+//! ```
+//! use batpak::prelude::*;
+//!
+//! let dir = tempfile::tempdir()?;
+//! let store = Store::open(dir.path())?;
+//! let order = Coordinate::new("order:7", "shop")?;
+//! let placed = store.append(&order, EventKind::custom(1, 1), &serde_json::json!({"items": 3}))?;
+//! let options = AppendOptions::default().expect_len(1).with_idempotency_key(idempotency_key("order:7/paid"));
+//! let paid = store.append_with_options(&order, EventKind::custom(1, 2), &(), options)?;
+//! assert_eq!((placed.sequence, paid.sequence), (0, 1));
+//!
+//! let again = store.append_with_options(&order, EventKind::custom(1, 2), &(), options)?;
+//! assert!(again.replayed());
+//! assert_eq!(again.event_id, paid.event_id);
+//! store.close()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod prelude;
@@ -10,3 +34,8 @@ pub use batpak_core::{
     StoredEvent, Timestamp, TreeHash, verify_chain,
 };
 pub use batpak_guard as guard;
+
+/// The programs of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
