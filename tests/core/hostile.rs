@@ -159,8 +159,10 @@ fn lengths_past_the_record_are_refused() {
     let left = 16;
     check_optional(1 << 4, &[0xFF, 0x0F], RecordError::Truncated { field: "metadata", length: 0xFFF, left });
     check_optional(1 << 5, &[1, 0xFF, 0], RecordError::Truncated { field: "tag", length: 0xFF, left });
-    let length = u32::MAX as usize;
-    check_optional(1 << 6, &[0xFF; 4], RecordError::Truncated { field: "extensions", length, left });
+    let area = [0xFF, 0xFF, 0, 0];
+    check_optional(1 << 6, &area, RecordError::Truncated { field: "extensions", length: 0xFFFF, left });
+    let bytes = u32::MAX.into();
+    check_optional(1 << 6, &[0xFF; 4], RecordError::Field(FieldError::Extensions { bytes }));
     let area = [6, 0, 0, 0, 1, 0, 1, 0, 0, 0];
     check_optional(1 << 6, &area, RecordError::Truncated { field: "extension", length: 1, left: 0 });
 }

@@ -5,7 +5,9 @@ use core::{fmt, str};
 use crate::{
     chain::ChainError,
     coordinate::Coordinate,
-    fields::{FieldError, TAGS_MAX, check_extension_order, check_metadata, check_tags, is_critical},
+    fields::{
+        FieldError, TAGS_MAX, check_extension_order, check_extensions_len, check_metadata, check_tags, is_critical,
+    },
     hash::{EventHash, OpenEventHash, PayloadHash},
     id::{EventId, MAX_REVISION},
     kind::EventKind,
@@ -474,6 +476,7 @@ fn read_tags<'a>(body: &mut Reader<'a>) -> Result<(usize, &'a [u8]), RecordError
 
 fn read_extensions<'a>(body: &mut Reader<'a>) -> Result<&'a [u8], RecordError> {
     let length = body.u32("length of the extensions")?;
+    check_extensions_len(length.into())?;
     let area = body.bytes("extensions", usize::try_from(length).unwrap_or(usize::MAX))?;
     let mut reader = Reader::new(area);
     while !reader.is_empty() {

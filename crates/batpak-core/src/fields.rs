@@ -18,7 +18,7 @@ pub const TAGS_MAX: usize = 16;
 /// The most bytes that a tag may have.
 pub const TAG_MAX_BYTES: usize = 256;
 
-const EXTENSIONS_MAX_BYTES: u64 = u32::MAX as u64;
+const EXTENSIONS_MAX_BYTES: u64 = 65_535;
 
 /// What an event says besides its payload.
 ///
@@ -57,7 +57,8 @@ pub struct Fields<'a> {
     pub metadata: &'a [u8],
     /// What else the event concerns: at most 16, each of 1 to 256 bytes without control characters, each once.
     pub tags: &'a [&'a str],
-    /// Type and bytes of extensions, in rising order of type, each type once, none critical.
+    /// Type and bytes of extensions, in rising order of type, each type once, none critical; at most 65,535 bytes, with
+    /// 6 for the type and the length of each.
     pub extensions: &'a [(u16, &'a [u8])],
 }
 
@@ -180,7 +181,11 @@ fn check_extensions(extensions: &[(u16, &[u8])]) -> Result<(), FieldError> {
     if let Some(extension) = extensions.iter().map(|&(extension, _)| extension).find(|&e| is_critical(e)) {
         return Err(FieldError::CriticalExtension { extension });
     }
-    match extensions_len(extensions) {
+    check_extensions_len(extensions_len(extensions))
+}
+
+pub(crate) fn check_extensions_len(bytes: u64) -> Result<(), FieldError> {
+    match bytes {
         0..=EXTENSIONS_MAX_BYTES => Ok(()),
         bytes => Err(FieldError::Extensions { bytes }),
     }

@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "a mapping is memory that a file stands behind")]
 
 use crate::file_system::Mapping;
-use std::fs::File;
+use memmap2::MmapAsRawDesc;
 use std::io;
 
 #[derive(Debug)]
@@ -18,7 +18,7 @@ impl AsRef<[u8]> for FileMapping {
 impl Mapping for FileMapping {}
 
 /// Maps the whole of a file that is not changed any more.
-pub(crate) fn map(file: &File) -> io::Result<Box<dyn Mapping>> {
+pub(crate) fn map(file: impl MmapAsRawDesc) -> io::Result<Box<dyn Mapping>> {
     // SAFETY: only files that are complete are mapped. They are written under another name before, never changed or
     // truncated afterwards, and replaced by renaming, which leaves the mapped file as it is.
     let map = unsafe { memmap2::Mmap::map(file)? };
