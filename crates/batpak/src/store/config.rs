@@ -63,7 +63,8 @@ pub struct StoreConfig {
     pub batch_max_bytes: u64,
     /// Whether a close writes the index and an open reads it into memory; true by default.
     pub enable_checkpoint: bool,
-    /// Whether a close writes the index and an open maps it; true by default, and preferred over a checkpoint.
+    /// Whether a close writes the index and an open maps it, or reads it where files cannot be mapped; true by default,
+    /// and preferred over a checkpoint.
     pub enable_mmap_index: bool,
     /// Files, time and randomness: the real ones by default.
     pub environment: Environment,
@@ -176,9 +177,11 @@ impl StoreConfig {
         if self.sync.every_n_events == 1 { Durability::Synced } else { Durability::Written }
     }
 
-    /// Checks every bound that the log does not check itself.
+    /// Checks every bound, also those that only a writer needs: options are right or wrong however a store is opened.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         let interval_ms = u64::try_from(self.sync.interval.as_millis()).unwrap_or(u64::MAX);
+        within("segment_max_bytes", 512, 1 << 30, self.segment_max_bytes)?;
+        within("fd_budget", 1, 65536, self.fd_budget as u64)?;
         within("sync.every_n_events", 1, u64::MAX, self.sync.every_n_events)?;
         within("sync.max_bytes", 4096, u64::MAX, self.sync.max_bytes)?;
         within("sync.interval_ms", 1, 3_600_000, interval_ms)?;

@@ -49,8 +49,9 @@ impl Cursor {
     /// The next event, if there is one now.
     ///
     /// # Errors
-    /// `Closed`; and if the region names tags, a correlation or a cause, those of [`Store::get`]. The cursor stays
-    /// where it is.
+    /// `Closed`; and if the region names tags, a correlation or a cause, those of [`Store::get`], once every event before
+    /// the one that cannot be read was given. The cursor stays where it is; it goes on behind that event if it
+    /// [starts](Self::starting_at) there.
     pub fn try_poll(&mut self) -> Result<Option<EventRow>, StoreError> {
         loop {
             self.store.shared().check_open()?;
@@ -88,13 +89,22 @@ impl Cursor {
         let all_at_once = Matches::follows_chains(&self.region);
         let end = if all_at_once { visible } else { visible.min(self.next + STEP) };
         let mut matches = shared.matches(&self.region, self.next..end, Direction::Forward);
-        let mut found = VecDeque::new();
         let mut buffer = Vec::new();
-        while let Some(row) = shared.next_match(&mut matches, &self.region, &mut buffer)? {
-            found.push_back(shared.event_row(&row)?);
+        loop {
+            match shared.next_match(&mut matches, &self.region, &mut buffer) {
+                Ok(Some(row)) => self.found.push_back(shared.event_row(&row)?),
+                Ok(None) => break,
+                Err(error) => return self.stop_before(error),
+            }
         }
-        self.found = found;
         self.next = end;
+        Ok(true)
+    }
+
+    /// Gives what was found before an event that cannot be read, or says why there is nothing more.
+    fn stop_before(&mut self, error: StoreError) -> Result<bool, StoreError> {
+        let newest = self.found.back().ok_or(error)?;
+        self.next = newest.sequence + 1;
         Ok(true)
     }
 }

@@ -8,6 +8,7 @@ use batpak_index::{Direction, Matches};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
+use std::iter::FusedIterator;
 
 /// The events of a region, read as they are asked for. It sees what was visible when the first one was asked for.
 pub struct Events<P = Value> {
@@ -17,6 +18,7 @@ pub struct Events<P = Value> {
     decode: DecodePayload<P>,
     matches: Option<Matches>,
     buffer: Vec<u8>,
+    ended: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +38,8 @@ impl Store {
     /// for.
     ///
     /// # Errors
-    /// Each event comes as a `Result`, with the errors of [`get`](Self::get).
+    /// Each event comes as a `Result`, with the errors of [`get`](Self::get). What follows an event that cannot be read
+    /// comes nevertheless; `Closed` is the end.
     ///
     /// # Examples
     /// ```
@@ -61,6 +64,7 @@ impl Store {
             decode: json::payload_to_json,
             matches: None,
             buffer: Vec::new(),
+            ended: false,
         }
     }
 }
@@ -91,8 +95,8 @@ impl<P> Events<P> {
     }
 
     fn decoded_by<Q>(self, decode: DecodePayload<Q>) -> Events<Q> {
-        let Self { store, region, start, matches, buffer, .. } = self;
-        Events { store, region, start, decode, matches, buffer }
+        let Self { store, region, start, matches, buffer, ended, .. } = self;
+        Events { store, region, start, decode, matches, buffer, ended }
     }
 
     fn try_next(&mut self) -> Result<Option<StoredEvent<P>>, StoreError> {
@@ -120,6 +124,14 @@ impl<P> Iterator for Events<P> {
     type Item = Result<StoredEvent<P>, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.try_next().transpose()
+        if self.ended {
+            return None;
+        }
+        let next = self.try_next().transpose();
+        // A closed store has nothing but this error: whoever skips errors would never come to an end.
+        self.ended = matches!(next, None | Some(Err(StoreError::Closed)));
+        next
     }
 }
+
+impl<P> FusedIterator for Events<P> {}

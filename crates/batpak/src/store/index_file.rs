@@ -2,7 +2,7 @@
 
 use crate::store::open::{OpenIndexPath, RefusedFile};
 use crate::store::shared::{Shared, Writing};
-use crate::store::{OpenMode, StoreConfig};
+use crate::store::{File, OpenMode, StoreConfig};
 use batpak_core::EventRef;
 use batpak_index::{LiveWriter, Loaded, Refused};
 use batpak_segment::{LogReader, Position, read_full, write_full};
@@ -13,10 +13,16 @@ const TEMPORARY_NAME: &str = "batpak.index.tmp";
 
 /// Loads the index file the way that the options prefer, or says why it is not used.
 pub(crate) fn load(config: &StoreConfig, log: &LogReader) -> Result<(LiveWriter, OpenIndexPath), Vec<RefusedFile>> {
-    if !config.enable_mmap_index && !config.enable_checkpoint || log.end_sequence() == 0 {
+    if !config.enable_mmap_index && !config.enable_checkpoint {
         return Err(Vec::new());
     }
-    let (loaded, path) = read(config, log.store_id()).map_err(refused)?;
+    let fs = &config.environment.file_system;
+    let file = match fs.open(&config.data_dir.join(NAME), OpenMode::Read) {
+        // A store without events has none.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && log.end_sequence() == 0 => return Err(Vec::new()),
+        opened => opened.map_err(|error| refused(Refused::new(error)))?,
+    };
+    let (loaded, path) = read(config, &*file, log.store_id()).map_err(refused)?;
     check_history(&loaded, log).map_err(refused)?;
     Ok((loaded.index, path))
 }
@@ -25,17 +31,16 @@ fn refused(reason: Refused) -> Vec<RefusedFile> {
     vec![RefusedFile { name: NAME.to_owned(), reason: reason.to_string() }]
 }
 
-fn read(config: &StoreConfig, store_id: [u8; 16]) -> Result<(Loaded, OpenIndexPath), Refused> {
-    let fs = &config.environment.file_system;
-    let file = fs.open(&config.data_dir.join(NAME), OpenMode::Read).map_err(Refused::new)?;
+/// Where a file cannot be mapped it is read.
+fn read(config: &StoreConfig, file: &dyn File, store_id: [u8; 16]) -> Result<(Loaded, OpenIndexPath), Refused> {
     if config.enable_mmap_index
-        && let Some(mapping) = file.map().map_err(Refused::new)?
+        && let Ok(Some(mapping)) = file.map()
     {
         return Ok((batpak_index::decode((*mapping).as_ref(), store_id)?, OpenIndexPath::Mmap));
     }
     let len = file.len().map_err(Refused::new)?;
     let mut bytes = vec![0; usize::try_from(len).map_err(Refused::new)?];
-    let n = read_full(&*file, &mut bytes, 0).map_err(Refused::new)?;
+    let n = read_full(file, &mut bytes, 0).map_err(Refused::new)?;
     Ok((batpak_index::decode(&bytes[..n], store_id)?, OpenIndexPath::Checkpoint))
 }
 

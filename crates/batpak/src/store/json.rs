@@ -224,12 +224,22 @@ fn serialize_map<S: Serializer>(map: &Map<String, Value>, serializer: S) -> Resu
             None => out.serialize_entry(key, &Given(value))?,
             Some(literal) if literal.starts_with('$') => out.serialize_entry(literal, &Given(value))?,
             Some(text) => {
-                let key: Value = serde_json::from_str(text).map_err(serde::ser::Error::custom)?;
+                let key = key_from_json(text).map_err(serde::ser::Error::custom)?;
                 out.serialize_entry(&Given(&key), &Given(value))?;
             }
         }
     }
     out.end()
+}
+
+/// A key that is no string, from its compact JSON and nothing else: two texts must not stand for one key.
+fn key_from_json(text: &str) -> Result<Value, String> {
+    let wrong = |reason: &str| format!("the key ${text} is not what a key is shown as: {reason}");
+    let key: Value = serde_json::from_str(text).map_err(|error| wrong(&error.to_string()))?;
+    if key.is_string() || key.to_string() != text {
+        return Err(wrong("a string, or not compact"));
+    }
+    Ok(key)
 }
 
 /// What JSON cannot hold by itself.

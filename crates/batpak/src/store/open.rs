@@ -3,9 +3,9 @@
 use crate::store::background::Background;
 use crate::store::commit::Commit;
 use crate::store::random::RandomPool;
+use crate::store::read::decode_at;
 use crate::store::shared::{Shared, Writing};
 use crate::store::{Environment, Inner, Store, StoreConfig, StoreError, index_file};
-use batpak_core::EventRef;
 use batpak_index::LiveWriter;
 use batpak_segment::{LogReader, Repair, Unrecovered};
 use std::sync::Arc;
@@ -112,7 +112,7 @@ impl Store {
     /// nothing, and sees what was there when it was opened.
     ///
     /// # Errors
-    /// `NoStore` if there is none; otherwise as [`open`](Self::open).
+    /// `NoStore` if there is none, neither `Locked` nor `ReadOnlyDirectory`; otherwise as [`open`](Self::open).
     ///
     /// # Consistency
     /// It sees a prefix of the store. Beside a live writer that may include events whose sync is still under way.
@@ -121,6 +121,7 @@ impl Store {
         config.check()?;
         let env = config.environment.clone();
         let start = env.clock.monotonic();
+        refuse_lost_segments(&env, &config)?;
         let (reader, repair) = LogReader::open_with_report(&env, &config.data_dir, config.fd_budget)?;
         let (index, mut report) = restore(&config, &reader, &repair)?;
         report.elapsed = env.clock.monotonic().saturating_sub(start);
@@ -137,7 +138,7 @@ impl Store {
 fn refuse_lost_segments(env: &Environment, config: &StoreConfig) -> Result<(), StoreError> {
     let Ok(entries) = env.file_system.read_dir(&config.data_dir) else { return Ok(()) };
     let has_index = entries.iter().any(|entry| entry.name == index_file::NAME);
-    let has_segment = entries.iter().any(|entry| entry.name.contains(".fbat"));
+    let has_segment = entries.iter().any(|entry| entry.name.ends_with(".fbat"));
     if has_index && !has_segment {
         let reason = format!("segment 0 is missing: there is only an index in {}", config.data_dir.display());
         return Err(StoreError::Corrupt { segment: Some(0), offset: None, reason });
@@ -181,16 +182,12 @@ fn restore(
 fn scan(index: &mut LiveWriter, reader: &LogReader, from: u64) -> Result<(), StoreError> {
     let mut records = reader.records(from);
     while let Some((position, bytes)) = records.next_record()? {
-        let sequence = position.sequence;
-        let event = EventRef::decode(bytes).map_err(|source| StoreError::Record { sequence, source })?;
+        let event = decode_at(position, bytes)?;
         let known = index.intern(&event.coordinate());
         let follows = index.head(&known).len;
-        if event.sequence() != sequence || event.revision() != follows {
-            let reason = format!(
-                "event {} with revision {} stands where event {sequence} with revision {follows} belongs",
-                event.sequence(),
-                event.revision()
-            );
+        if event.revision() != follows {
+            let (sequence, revision) = (event.sequence(), event.revision());
+            let reason = format!("event {sequence} has revision {revision} where revision {follows} belongs");
             return Err(StoreError::Corrupt { segment: None, offset: Some(position.offset), reason });
         }
         index.add_record(&event, position.offset);

@@ -166,7 +166,12 @@ impl Shared {
     }
 
     pub(crate) fn read_row<'b>(&self, row: &Row, buffer: &'b mut Vec<u8>) -> Result<EventRef<'b>, StoreError> {
-        self.read_record(Position { sequence: row.sequence(), offset: row.offset }, buffer)
+        let event = self.read_record(Position { sequence: row.sequence(), offset: row.offset }, buffer)?;
+        if event.event_id() == row.id {
+            return Ok(event);
+        }
+        let reason = format!("event {} stands where event {} belongs", event.event_id(), row.id);
+        Err(StoreError::Corrupt { segment: None, offset: Some(row.offset), reason })
     }
 
     pub(crate) fn event_row(&self, row: &Row) -> Result<EventRow, StoreError> {
@@ -195,6 +200,17 @@ impl Shared {
         let payload = decode(payload_of(&event)?).map_err(|source| StoreError::Decode { sequence, source })?;
         Ok(StoredEvent { coordinate: coordinate.clone(), event: Event::new(EventHeader::from(&event), payload) })
     }
+}
+
+/// Decodes the record that stands at `position`, and sees that it belongs there.
+pub(crate) fn decode_at(position: Position, record: &[u8]) -> Result<EventRef<'_>, StoreError> {
+    let sequence = position.sequence;
+    let event = EventRef::decode(record).map_err(|source| StoreError::Record { sequence, source })?;
+    if event.sequence() == sequence {
+        return Ok(event);
+    }
+    let reason = format!("event {} stands where event {sequence} belongs", event.sequence());
+    Err(StoreError::Corrupt { segment: None, offset: Some(position.offset), reason })
 }
 
 /// The payload of an event, if it is still there.

@@ -1,8 +1,9 @@
 //! What a store says about itself.
 
+use crate::store::read::decode_at;
 use crate::store::shared::Shared;
 use crate::store::{OpenIndexReport, Store, StoreError};
-use batpak_core::{EventRef, Frontier, TreeHash};
+use batpak_core::{Frontier, TreeHash};
 use batpak_segment::LogHead;
 use std::sync::PoisonError;
 
@@ -112,8 +113,7 @@ fn advance(shared: &Shared, frontier: &mut Frontier, to: u64) -> Result<(), Stor
         let Some((position, bytes)) = next else {
             return Err(StoreError::NotFound { sequence: frontier.size() });
         };
-        let sequence = position.sequence;
-        let event = EventRef::decode(bytes).map_err(|source| StoreError::Record { sequence, source })?;
+        let event = decode_at(position, bytes)?;
         frontier.push(&event.event_hash());
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! Verifying the hash chain of every entity.
 
+use crate::store::read::decode_at;
 use crate::store::{Head, Store, StoreError};
 use batpak_core::{Chain, EventRef, Frontier};
 use std::collections::HashMap;
@@ -22,7 +23,8 @@ impl Store {
     /// A missing end of the store, or a missing entity, shows only in the [head](ChainReport::head).
     ///
     /// # Errors
-    /// `Chain` at the first event that does not follow; `Corrupt` and `Record`; `Io`; `Closed`.
+    /// `Chain` at the first event that does not follow; `Corrupt` if one stands in another's place or bytes are not what
+    /// was written; `Record`; `Io`; `Closed`.
     pub fn verify_chain(&self) -> Result<ChainReport, StoreError> {
         let shared = self.shared();
         shared.check_open()?;
@@ -35,8 +37,7 @@ impl Store {
             let Some((position, bytes)) = next else {
                 return Err(StoreError::NotFound { sequence: frontier.size() });
             };
-            let sequence = position.sequence;
-            let event = EventRef::decode(bytes).map_err(|source| StoreError::Record { sequence, source })?;
+            let event = decode_at(position, bytes)?;
             link(&mut chains, &event)?;
             frontier.push(&event.event_hash());
         }

@@ -1,0 +1,331 @@
+//! The index of a store comes from its file, mapped or read, or from the segments: the answers are the same, and a
+//! file that is not as it should be is noticed, named and made again.
+
+use crate::fixtures::{
+    DIR, INDEX, KIND, Machine, Random, answers, append, assert_same, at, closed, filled, report, segment,
+};
+use batpak::Region;
+use batpak::store::{AppendOptions, OpenIndexPath, OpenIndexReport, Store, StoreConfig, StoreError};
+use serde_json::json;
+
+fn mapped(machine: &Machine) -> StoreConfig {
+    machine.config()
+}
+
+fn owned(machine: &Machine) -> StoreConfig {
+    machine.config().with_enable_mmap_index(false)
+}
+
+fn rebuilt(machine: &Machine) -> StoreConfig {
+    machine.config().with_enable_mmap_index(false).with_enable_checkpoint(false)
+}
+
+type Config = fn(&Machine) -> StoreConfig;
+
+const PATHS: [(Config, OpenIndexPath); 3] =
+    [(mapped, OpenIndexPath::Mmap), (owned, OpenIndexPath::Checkpoint), (rebuilt, OpenIndexPath::Rebuild)];
+
+#[test]
+fn every_path_gives_the_same_answers() {
+    let (machine, before) = closed();
+    for (config, path) in PATHS {
+        let machine = machine.copy();
+        let store = Store::open(config(&machine)).expect("open");
+        let OpenIndexReport { path: found, events_restored, events_scanned, refused, closed_cleanly, .. } =
+            report(&store);
+        assert_eq!((found, refused, closed_cleanly), (path, vec![], true));
+        let restored = if path == OpenIndexPath::Rebuild { 0 } else { 29 };
+        assert_eq!((events_restored, events_scanned), (restored, 29 - restored));
+        assert_same(&answers(&store), &before);
+        store.close().expect("close");
+        let store = Store::open_read_only(config(&machine)).expect("open read-only");
+        assert_eq!(report(&store).path, path);
+        assert_same(&answers(&store), &before);
+    }
+}
+
+#[test]
+fn every_path_goes_on_where_the_store_ended() {
+    let (machine, _) = closed();
+    let mut after = Vec::new();
+    for (config, path) in PATHS {
+        let machine = machine.copy();
+        let store = Store::open(config(&machine)).expect("open");
+        let receipt = append(&store, &at("a:1", "y"), &json!({"n": "new"}));
+        assert_eq!((receipt.sequence, receipt.revision), (29, 5), "{path:?}");
+        let options = AppendOptions::default().expect_len(6);
+        store.append_with_options(&at("a:1", "x"), KIND, &json!({"n": 0}), options).expect("append");
+        let repeated = AppendOptions::default().with_idempotency_key(4 << 64 | 7);
+        let replay =
+            store.append_with_options(&at("a", "x"), crate::fixtures::OTHER, &json!(0), repeated).expect("key");
+        assert!(replay.replayed() && replay.payload_differs() && replay.sequence == 4, "{path:?}: {replay:?}");
+        store.verify_chain().expect("a whole chain");
+        after.push(store.query(&Region::all()).expect("query").iter().map(|row| row.revision).collect::<Vec<_>>());
+        store.close().expect("close");
+    }
+    assert!(after[0] == after[1] && after[1] == after[2]);
+}
+
+#[test]
+fn the_real_file_system_maps_the_index() {
+    let dir = tempfile::tempdir().expect("directory");
+    let store = Store::open(dir.path()).expect("open");
+    append(&store, &at("a", "x"), &json!({"n": 1}));
+    store.close().expect("close");
+    let store = Store::open(dir.path()).expect("open");
+    assert_eq!(report(&store).path, OpenIndexPath::Mmap);
+    assert_eq!(report(&store).events_restored, 1);
+}
+
+/// Spoils the index, opens the store by mapping and by reading, and sees that nothing but the report shows it.
+#[track_caller]
+fn check_refused(machine: &Machine, before: &[String], reason: &str, spoil: impl Fn(&Machine)) {
+    for (config, path) in &PATHS[..2] {
+        let machine = machine.copy();
+        spoil(&machine);
+        let store = Store::open(config(&machine)).expect("open");
+        let found = report(&store);
+        assert_eq!((found.path, found.events_restored, found.events_scanned), (OpenIndexPath::Rebuild, 0, 29));
+        let [refused] = found.refused.as_slice() else { panic!("one refused file: {:?}", found.refused) };
+        assert_eq!(refused.name, "batpak.index");
+        assert!(refused.reason.contains(reason), "{}", refused.reason);
+        assert_same(&answers(&store), before);
+        store.close().expect("close");
+        let store = Store::open(config(&machine)).expect("open");
+        assert_eq!(report(&store).path, *path, "it was made again");
+        assert_same(&answers(&store), before);
+    }
+}
+
+#[test]
+fn a_missing_index_is_made_again() {
+    let (machine, before) = closed();
+    check_refused(&machine, &before, "not found", |machine| machine.remove(INDEX));
+}
+
+#[test]
+fn an_index_of_another_version_is_made_again() {
+    let (machine, before) = closed();
+    check_refused(&machine, &before, "version 2", |machine| machine.edit(INDEX, |bytes| bytes[8] = 2));
+}
+
+#[test]
+fn an_index_of_another_store_is_made_again() {
+    let (machine, before) = closed();
+    let (other, _) = closed();
+    let foreign = other.files.read(INDEX).expect("an index");
+    check_refused(&machine, &before, "another store", |machine| machine.files.write(INDEX, foreign.clone()));
+}
+
+#[test]
+fn an_index_of_another_history_of_this_store_is_made_again() {
+    let (machine, _) = closed();
+    let [one, two] = [0, 1].map(|n| {
+        let machine = machine.copy();
+        let store = machine.open();
+        append(&store, &at("a", "x"), &json!({"n": n}));
+        let before = answers(&store);
+        store.close().expect("close");
+        (machine, before)
+    });
+    let foreign = two.0.files.read(INDEX).expect("an index");
+    one.0.files.write(INDEX, foreign);
+    let store = one.0.open();
+    assert_eq!(report(&store).path, OpenIndexPath::Rebuild);
+    assert!(report(&store).refused[0].reason.contains("another history"), "{:?}", report(&store).refused);
+    assert_same(&answers(&store)[4..], &one.1[4..]);
+}
+
+#[test]
+fn an_index_of_an_older_state_is_used_as_far_as_it_goes() {
+    let machine = Machine::new();
+    let mut old = Vec::new();
+    for n in 0..6 {
+        let store = Store::open(machine.config().with_segment_max_bytes(512)).expect("open");
+        append(&store, &at("a", "x"), &json!({"n": n}));
+        append(&store, &at("b", "x"), &json!({"n": n}));
+        store.close().expect("close");
+        old.push(machine.files.read(INDEX).expect("an index"));
+    }
+    let before = answers(&machine.open());
+    for (index, restored) in old.into_iter().zip([2_u64, 4, 6, 8, 10, 12]) {
+        let machine = machine.copy();
+        machine.files.write(INDEX, index);
+        let store = machine.open();
+        let found = report(&store);
+        assert_eq!((found.path, found.refused), (OpenIndexPath::Mmap, vec![]));
+        assert_eq!((found.events_restored, found.events_scanned), (restored, 12 - restored));
+        assert_same(&answers(&store), &before);
+    }
+}
+
+#[test]
+fn an_index_that_knows_more_than_the_segments_is_made_again() {
+    let machine = Machine::new();
+    let store = machine.open();
+    append(&store, &at("a", "x"), &json!({"n": 0}));
+    store.close().expect("close");
+    let older = machine.copy();
+    let store = machine.open();
+    append(&store, &at("a", "x"), &json!({"n": 1}));
+    store.close().expect("close");
+    older.files.write(INDEX, machine.files.read(INDEX).expect("an index"));
+    let store = older.open();
+    assert_eq!(report(&store).path, OpenIndexPath::Rebuild);
+    assert_eq!(report(&store).refused.len(), 1);
+    assert_eq!(store.query(&Region::all()).expect("query").len(), 1);
+}
+
+/// A store whose events are gone while its index still names them: to say nothing would hide the loss.
+#[test]
+fn an_index_over_an_empty_segment_is_named() {
+    let (machine, _) = closed();
+    let empty = Machine::new();
+    empty.open().close().expect("close");
+    empty.files.write(INDEX, machine.files.read(INDEX).expect("an index"));
+    let store = empty.open();
+    assert_eq!(report(&store).refused.len(), 1, "{:?}", report(&store));
+    assert_eq!(store.stats().expect("stats").events, 0);
+}
+
+#[test]
+fn an_index_without_any_segment_is_refused() {
+    let (machine, _) = closed();
+    let index = machine.files.read(INDEX).expect("an index");
+    for leftover in [None, Some("batpak.lock"), Some("0000000000.0000.fbat.tmp")] {
+        let machine = Machine::new();
+        machine.files.write(INDEX, index.clone());
+        if let Some(name) = leftover {
+            machine.files.write(format!("{DIR}/{name}"), *b"rest");
+        }
+        let before = machine.contents();
+        for result in [Store::open(machine.config()), Store::open_read_only(machine.config())] {
+            let error = result.expect_err("refused");
+            assert!(matches!(error, StoreError::Corrupt { segment: Some(0), .. }), "{leftover:?}: {error:?}");
+        }
+        assert_eq!(machine.contents(), before);
+    }
+}
+
+#[test]
+fn an_index_that_is_cut_anywhere_is_made_again() {
+    let (machine, _) = small();
+    let index = machine.files.read(INDEX).expect("an index");
+    let before = answers(&machine.open());
+    for len in (0..index.len()).step_by(7).chain([index.len() - 1]) {
+        machine.files.write(INDEX, &index[..len]);
+        check_small(&machine, &before, len);
+    }
+    machine.files.write(INDEX, [index.as_slice(), &[0]].concat());
+    check_small(&machine, &before, index.len() + 1);
+}
+
+/// An idempotency key, a head or a link that a changed byte turns into another one would let an event be appended
+/// twice, or another entity's be returned.
+#[test]
+fn an_index_with_any_byte_changed_is_made_again() {
+    let (machine, _) = small();
+    let index = machine.files.read(INDEX).expect("an index");
+    let before = answers(&machine.open());
+    let seed = 0x1D;
+    let mut random = Random::new(seed);
+    for at in 0..index.len() {
+        let mut bytes = index.clone();
+        bytes[at] ^= u8::try_from(random.below(255) + 1).expect("a byte");
+        machine.files.write(INDEX, bytes);
+        check_small(&machine, &before, at);
+    }
+}
+
+/// A store of four events, closed.
+fn small() -> (Machine, ()) {
+    let machine = Machine::new();
+    let store = machine.open();
+    for n in 0..4_u32 {
+        let options = AppendOptions::default().with_idempotency_key(n.into());
+        let place = at(["a", "b"][usize::from(n % 2 == 1)], "x");
+        store.append_with_options(&place, KIND, &json!({"n": n}), options).expect("append");
+    }
+    store.close().expect("close");
+    (machine, ())
+}
+
+#[track_caller]
+fn check_small(machine: &Machine, before: &[String], case: usize) {
+    for (config, _) in &PATHS[..2] {
+        let store = Store::open_read_only(config(machine)).expect("open");
+        let found = report(&store);
+        assert_eq!((found.path, found.refused.len()), (OpenIndexPath::Rebuild, 1), "case {case}");
+        assert_same(&answers(&store), before);
+    }
+}
+
+#[test]
+fn without_the_option_there_is_no_index_file() {
+    let machine = Machine::new();
+    let store = Store::open(rebuilt(&machine)).expect("open");
+    append(&store, &at("a", "x"), &json!(1));
+    store.close().expect("close");
+    assert_eq!(machine.contents().len(), 2, "a segment and the lock: {:?}", machine.files.files());
+    for with_one in [owned(&machine), mapped(&machine).with_enable_checkpoint(false)] {
+        let store = Store::open(with_one).expect("open");
+        append(&store, &at("a", "x"), &json!(1));
+        store.close().expect("close");
+        assert_eq!(machine.contents().len(), 3);
+        machine.remove(INDEX);
+    }
+}
+
+/// A later crash must find the segments as they were: the index is not part of the truth.
+#[test]
+fn the_index_is_not_written_where_nothing_was_appended() {
+    let (machine, _) = closed();
+    let before = machine.contents();
+    machine.open().close().expect("close");
+    assert_eq!(machine.contents(), before);
+}
+
+#[test]
+fn damage_is_not_hidden_by_the_index() {
+    let (machine, _) = closed();
+    let len = machine.files.read(segment(1)).expect("a segment").len();
+    machine.edit(segment(1), |bytes| bytes[len / 2] ^= 1);
+    let store = machine.open();
+    assert_eq!(report(&store).path, OpenIndexPath::Mmap);
+    let error = store.verify_chain().expect_err("damage");
+    assert!(matches!(error, StoreError::Corrupt { segment: Some(1), offset: Some(_), .. }), "{error:?}");
+    let error = Store::open_read_only(rebuilt(&machine)).expect_err("damage");
+    assert!(matches!(error, StoreError::Corrupt { segment: Some(1), offset: Some(_), .. }), "{error:?}");
+    drop(store);
+}
+
+#[test]
+fn a_store_of_many_segments_reads_with_two_files() {
+    let machine = Machine::new();
+    let config = machine.config().with_segment_max_bytes(512).with_fd_budget(2);
+    let store = Store::open(config.clone()).expect("open");
+    for n in 0..300 {
+        append(&store, &at("a", "x"), &json!({"n": n}));
+    }
+    store.sync().expect("sync");
+    let before = answers(&store);
+    assert!(store.stats().expect("stats").segments > 250);
+    assert!(store.diagnostics().open_files <= 2);
+    store.close().expect("close");
+    for (path, restored) in
+        [(config.clone(), 300), (config.with_enable_checkpoint(false).with_enable_mmap_index(false), 0)]
+    {
+        let store = Store::open(path).expect("open");
+        assert_eq!(report(&store).events_restored, restored);
+        assert_same(&answers(&store), &before);
+        assert!((1..=2).contains(&store.diagnostics().open_files));
+    }
+}
+
+#[test]
+fn filled_segments_are_more_than_one() {
+    let machine = Machine::new();
+    let (store, receipts) = filled(&machine);
+    assert_eq!(receipts.len(), 29);
+    assert!(store.stats().expect("stats").segments >= 3);
+}
