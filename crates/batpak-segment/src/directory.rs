@@ -50,6 +50,11 @@ pub(crate) fn list(fs: &dyn FileSystem, dir: &Path) -> Result<Listing, LogError>
     Ok(listing)
 }
 
+/// Whether a directory holds anything that is named like a segment, whole or not.
+pub(crate) fn holds_segments(fs: &dyn FileSystem, dir: &Path) -> io::Result<bool> {
+    Ok(fs.read_dir(dir)?.iter().any(|entry| has_segment_extension(&entry.name)))
+}
+
 fn has_segment_extension(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "fbat")
 }

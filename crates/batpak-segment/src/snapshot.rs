@@ -34,8 +34,8 @@ pub(crate) fn copy(env: &Environment, source: &LogReader, cut: &Written, dir: &P
 }
 
 fn refuse_a_log(fs: &dyn FileSystem, dir: &Path) -> Result<(), LogError> {
-    let listing = directory::list(fs, dir)?;
-    if listing.segments.is_empty() { Ok(()) } else { Err(LogError::NotEmpty { path: dir.to_owned() }) }
+    let taken = directory::holds_segments(fs, dir).map_err(LogError::io("list", dir))?;
+    if taken { Err(LogError::NotEmpty { path: dir.to_owned() }) } else { Ok(()) }
 }
 
 fn copy_segments(

@@ -1,0 +1,388 @@
+//! A file system that fails when told to.
+
+use crate::disk::Disk;
+use crate::random::Random;
+use batpak_segment::{Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, OpenMode};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// What a call does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    CreateDirectory,
+    List,
+    Open,
+    Create,
+    Rename,
+    Remove,
+    SyncDirectory,
+    Lock,
+    Read,
+    Write,
+    Length,
+    SetLength,
+    Sync,
+}
+
+impl Operation {
+    fn changes(self) -> bool {
+        !matches!(self, Self::List | Self::Open | Self::Lock | Self::Read | Self::Length)
+    }
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The power fails: this call may or may not have an effect, all later ones fail.
+    Crash,
+    /// This call fails.
+    Once(io::ErrorKind),
+    /// This call and all later ones that change something fail.
+    ForGood(io::ErrorKind),
+    /// A read or write does half of what it was asked for.
+    Short,
+    /// A write does half, and all that change something fail afterwards.
+    ShortThenFull,
+    /// The implementation panics.
+    Panic,
+}
+
+/// When it goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    /// At the call of this number; the first is 1.
+    Call(u64),
+    /// At the next call that does this.
+    Next(Operation),
+}
+
+#[derive(Debug)]
+struct Machine {
+    disk: Disk,
+    locked: BTreeSet<PathBuf>,
+    calls: Vec<Operation>,
+    faults: Vec<(When, Fault)>,
+    hits: u64,
+    crashed: bool,
+    full: Option<io::ErrorKind>,
+}
+
+/// What a call is to do.
+enum Verdict {
+    Do,
+    Half,
+    DoAndCrash,
+    Refuse(io::Error),
+}
+
+impl Machine {
+    fn new(disk: Disk) -> Self {
+        let (calls, faults) = (Vec::new(), Vec::new());
+        Self { disk, locked: BTreeSet::new(), calls, faults, hits: 0, crashed: false, full: None }
+    }
+
+    fn decide(&mut self, operation: Operation) -> (Verdict, bool) {
+        self.calls.push(operation);
+        if self.crashed {
+            return (Verdict::Refuse(io::Error::other("the power has failed")), false);
+        }
+        if let Some(kind) = self.full.filter(|_| operation.changes()) {
+            return (Verdict::Refuse(kind.into()), false);
+        }
+        let number = self.calls.len() as u64;
+        let due = |when: &When| *when == When::Call(number) || *when == When::Next(operation);
+        let Some(at) = self.faults.iter().position(|(when, _)| due(when)) else { return (Verdict::Do, false) };
+        self.hits += 1;
+        match self.faults.remove(at).1 {
+            Fault::Crash => {
+                self.crashed = true;
+                (Verdict::DoAndCrash, false)
+            }
+            Fault::Once(kind) => (Verdict::Refuse(kind.into()), false),
+            Fault::ForGood(kind) => {
+                self.full = Some(kind);
+                (if operation.changes() { Verdict::Refuse(kind.into()) } else { Verdict::Do }, false)
+            }
+            Fault::Short => (Verdict::Half, false),
+            Fault::ShortThenFull => {
+                self.full = Some(io::ErrorKind::StorageFull);
+                (Verdict::Half, false)
+            }
+            Fault::Panic => (Verdict::Do, true),
+        }
+    }
+}
+
+/// A file system in memory that keeps what is durable and what is not apart, and fails when told to.
+#[derive(Clone, Debug)]
+pub(crate) struct FaultFileSystem {
+    machine: Arc<Mutex<Machine>>,
+}
+
+type Guard<'a> = MutexGuard<'a, Machine>;
+
+impl FaultFileSystem {
+    pub(crate) fn new() -> Self {
+        Self::with(Disk::new())
+    }
+
+    fn with(disk: Disk) -> Self {
+        Self { machine: Arc::new(Mutex::new(Machine::new(disk))) }
+    }
+
+    fn machine(&self) -> Guard<'_> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Plans a fault.
+    pub(crate) fn plan(&self, when: When, fault: Fault) {
+        self.machine().faults.push((when, fault));
+    }
+
+    /// How many calls there were.
+    pub(crate) fn calls(&self) -> u64 {
+        self.machine().calls.len() as u64
+    }
+
+    /// What was called, in order, beginning after `skip` calls.
+    pub(crate) fn operations_since(&self, skip: u64) -> Vec<Operation> {
+        self.machine().calls[usize::try_from(skip).unwrap()..].to_vec()
+    }
+
+    /// How many faults have happened.
+    pub(crate) fn hits(&self) -> u64 {
+        self.machine().hits
+    }
+
+    /// The machine after a power cut.
+    pub(crate) fn after_crash(&self, seed: u64) -> Self {
+        Self::with(self.machine().disk.after_power_cut(&mut Random::new(seed)))
+    }
+
+    /// The machine after the death of the process: nothing that was written is lost, nothing more is durable.
+    pub(crate) fn after_kill(&self) -> Self {
+        Self::with(self.machine().disk.clone())
+    }
+
+    /// All files and what programs read in them, lock files left out.
+    pub(crate) fn contents(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let machine = self.machine();
+        let mut files = Vec::new();
+        let mut directories = vec![PathBuf::from("/")];
+        while let Some(directory) = directories.pop() {
+            for (name, is_directory) in machine.disk.list(&directory) {
+                let path = directory.join(name);
+                match machine.disk.find(&path) {
+                    _ if is_directory => directories.push(path),
+                    Some(inode) if path.extension().is_none_or(|e| e != "lock") => {
+                        files.push((path, machine.disk.inodes[inode].live().to_vec()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
+    /// Replaces a file's content, durably.
+    pub(crate) fn put(&self, path: impl AsRef<Path>, bytes: &[u8]) {
+        let path = path.as_ref();
+        let mut machine = self.machine();
+        let parent = path.parent().unwrap().to_owned();
+        machine.disk.create_directories(&parent);
+        let inode = machine.disk.create(path);
+        machine.disk.inodes[inode].write(bytes, 0);
+        machine.disk.inodes[inode].sync();
+        for directory in parent.ancestors() {
+            machine.disk.sync_dir(directory);
+        }
+    }
+
+    /// Everything outside a log: these files, a clock that stands still, identifiers that never repeat.
+    pub(crate) fn environment(&self) -> Environment {
+        Environment { file_system: Arc::new(self.clone()), clock: Arc::new(Stopped), entropy: Arc::new(Counter) }
+    }
+
+    /// Runs one call: `act` has its effect, given whether only half of it is wanted.
+    fn call<T>(&self, operation: Operation, act: impl FnOnce(&mut Machine, bool) -> io::Result<T>) -> io::Result<T> {
+        let mut machine = self.machine();
+        let (verdict, panic) = machine.decide(operation);
+        let has_effect = !matches!(operation, Operation::Sync | Operation::SyncDirectory);
+        let result = match verdict {
+            Verdict::Do => act(&mut machine, false),
+            Verdict::Half => act(&mut machine, true),
+            Verdict::DoAndCrash => {
+                let unseen = has_effect.then(|| act(&mut machine, false));
+                drop(machine);
+                drop(unseen);
+                return Err(io::Error::other("the power fails"));
+            }
+            Verdict::Refuse(error) => Err(error),
+        };
+        drop(machine);
+        assert!(!panic, "a panic that was planned");
+        result
+    }
+}
+
+fn not_found() -> io::Error {
+    io::ErrorKind::NotFound.into()
+}
+
+impl FileSystem for FaultFileSystem {
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.call(Operation::CreateDirectory, |machine, _| {
+            machine.disk.create_directories(path);
+            Ok(())
+        })
+    }
+
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<DirectoryEntry>> {
+        self.call(Operation::List, |machine, _| {
+            if !machine.disk.is_directory(path) {
+                return Err(not_found());
+            }
+            let kind = |is_directory| if is_directory { EntryKind::Directory } else { EntryKind::File };
+            let entries = machine.disk.list(path).into_iter();
+            Ok(entries.map(|(name, is_directory)| DirectoryEntry { name, kind: kind(is_directory) }).collect())
+        })
+    }
+
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
+        let operation = if mode == OpenMode::CreateNew { Operation::Create } else { Operation::Open };
+        self.call(operation, |machine, _| {
+            let inode = match (machine.disk.find(path), mode) {
+                (Some(_), OpenMode::CreateNew) => return Err(io::ErrorKind::AlreadyExists.into()),
+                (None, OpenMode::CreateNew) => machine.disk.create(path),
+                (found, _) => found.ok_or_else(not_found)?,
+            };
+            Ok(Arc::new(FaultFile { file_system: self.clone(), inode }) as Arc<dyn File>)
+        })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.call(Operation::Rename, |machine, _| machine.disk.rename(from, to).then_some(()).ok_or_else(not_found))
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.call(Operation::Remove, |machine, _| machine.disk.remove(path).then_some(()).ok_or_else(not_found))
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.call(Operation::SyncDirectory, |machine, _| {
+            machine.disk.sync_dir(path);
+            Ok(())
+        })
+    }
+
+    fn try_lock(&self, path: &Path, holder: &str) -> io::Result<Option<Box<dyn Lock>>> {
+        self.call(Operation::Lock, |machine, _| {
+            if !machine.locked.insert(path.to_owned()) {
+                return Ok(None);
+            }
+            let inode = machine.disk.find(path).unwrap_or_else(|| machine.disk.create(path));
+            machine.disk.inodes[inode].write(holder.as_bytes(), 0);
+            Ok(Some(Box::new(FaultLock { file_system: self.clone(), path: path.to_owned() }) as Box<dyn Lock>))
+        })
+    }
+}
+
+#[derive(Debug)]
+struct FaultLock {
+    file_system: FaultFileSystem,
+    path: PathBuf,
+}
+
+impl Lock for FaultLock {}
+
+impl Drop for FaultLock {
+    fn drop(&mut self) {
+        self.file_system.machine().locked.remove(&self.path);
+    }
+}
+
+#[derive(Debug)]
+struct FaultFile {
+    file_system: FaultFileSystem,
+    inode: usize,
+}
+
+fn half(len: usize, is_half: bool) -> usize {
+    if is_half { len.div_ceil(2) } else { len }
+}
+
+impl File for FaultFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file_system.call(Operation::Read, |machine, is_half| {
+            let live = machine.disk.inodes[self.inode].live();
+            let from = usize::try_from(offset).unwrap_or(usize::MAX).min(live.len());
+            let n = half(buf.len().min(live.len() - from), is_half);
+            buf[..n].copy_from_slice(&live[from..from + n]);
+            Ok(n)
+        })
+    }
+
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        self.file_system.call(Operation::Write, |machine, is_half| {
+            let n = half(buf.len(), is_half);
+            machine.disk.inodes[self.inode].write(&buf[..n], usize::try_from(offset).unwrap());
+            Ok(n)
+        })
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file_system.call(Operation::Length, |machine, _| Ok(machine.disk.inodes[self.inode].live().len() as u64))
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file_system.call(Operation::SetLength, |machine, _| {
+            machine.disk.inodes[self.inode].set_len(usize::try_from(len).unwrap());
+            Ok(())
+        })
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let result = self.file_system.call(Operation::Sync, |machine, _| {
+            machine.disk.inodes[self.inode].sync();
+            Ok(())
+        });
+        let mut machine = self.file_system.machine();
+        if result.is_err() && !machine.crashed {
+            machine.disk.inodes[self.inode].lose_sync();
+        }
+        drop(machine);
+        result
+    }
+}
+
+#[derive(Debug)]
+struct Stopped;
+
+impl Clock for Stopped {
+    fn wall_ns(&self) -> i64 {
+        1_700_000_000_000_000_000
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// Bytes that differ at each call, so that no two identifiers are ever the same.
+#[derive(Debug)]
+struct Counter;
+
+static DRAWN: AtomicU64 = AtomicU64::new(1);
+
+impl Entropy for Counter {
+    fn fill(&self, buf: &mut [u8]) -> io::Result<()> {
+        let mut random = Random::new(DRAWN.fetch_add(1, Ordering::Relaxed));
+        buf.fill_with(|| u8::try_from(random.below(256)).unwrap_or(0));
+        Ok(())
+    }
+}

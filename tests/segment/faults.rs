@@ -1,0 +1,209 @@
+//! A fault at every single call, and errors in the middle of things.
+
+use crate::fault::{Fault, FaultFileSystem, Operation, When};
+use crate::store::{append, assert_failed, config, contents, open, open_in, reopened};
+use batpak_segment::{Log, LogConfig, LogError};
+use std::io::ErrorKind;
+
+fn record(index: usize) -> Vec<u8> {
+    format!("{index:04}").repeat(1 + index * 37 % 60).into_bytes()
+}
+
+/// What a session of the script was told.
+#[derive(Default)]
+struct Told {
+    accepted: usize,
+    durable: usize,
+}
+
+/// Opens, appends with rotations, syncs, closes; stops at the first error.
+fn script(fs: &FaultFileSystem, told: &mut Told) -> Result<(), LogError> {
+    let (log, _) = open_in(&fs.environment(), config(700))?;
+    told.accepted = usize::try_from(log.next_sequence()).unwrap();
+    told.durable = told.accepted;
+    let result = steps(&log, told);
+    told.durable = told.durable.max(usize::try_from(log.durable_sequence()).unwrap());
+    result
+}
+
+fn steps(log: &Log, told: &mut Told) -> Result<(), LogError> {
+    for step in 0..8 {
+        log.append(&record(told.accepted))?;
+        told.accepted += 1;
+        if step % 3 == 1 {
+            log.sync()?;
+            told.durable = told.accepted;
+        }
+    }
+    log.rotate()?;
+    log.close()?;
+    told.durable = told.accepted;
+    Ok(())
+}
+
+/// Opens what is left and compares; the commit that was in flight may be there.
+#[track_caller]
+fn check(fs: &FaultFileSystem, at_least: usize, accepted: usize, what: &str) {
+    let found = match open_in(&fs.environment(), config(700)) {
+        Ok((log, _)) => contents(log.reader()),
+        Err(error) => panic!("{what}: {error}"),
+    };
+    assert!((at_least..=accepted + 1).contains(&found.len()), "{what}: {} of {at_least} to {accepted}", found.len());
+    for (index, bytes) in found.iter().enumerate() {
+        assert_eq!(*bytes, record(index), "{what}");
+    }
+}
+
+fn calls_of_script(fs: &FaultFileSystem) -> u64 {
+    let fs = fs.after_kill();
+    script(&fs, &mut Told::default()).unwrap();
+    fs.calls()
+}
+
+fn calls_of_opening(fs: &FaultFileSystem) -> u64 {
+    let fs = fs.after_kill();
+    let log = open(&fs, config(700)).0;
+    let calls = fs.calls();
+    drop(log);
+    calls
+}
+
+#[test]
+fn a_power_cut_at_every_call_and_two_more_while_recovering_lose_nothing_that_was_promised() {
+    let first = FaultFileSystem::new();
+    script(&first, &mut Told::default()).unwrap();
+    for (start, records) in [(FaultFileSystem::new(), 0), (first, 8)] {
+        for call in 1..=calls_of_script(&start) {
+            let fs = start.after_kill();
+            let mut told = Told { accepted: records, durable: records };
+            fs.plan(When::Call(call), Fault::Crash);
+            let _ = script(&fs, &mut told);
+            for seed in 0..3 {
+                let crashed = fs.after_crash(seed);
+                check(&crashed.after_kill(), told.durable, told.accepted, &format!("call {call} seed {seed}"));
+                if seed == 0 {
+                    crash_while_recovering(&crashed, &told, 2, &format!("call {call}"));
+                }
+            }
+        }
+    }
+}
+
+fn crash_while_recovering(left: &FaultFileSystem, told: &Told, depth: u32, what: &str) {
+    let step = if depth == 2 { 1 } else { 4 };
+    for call in (1..=calls_of_opening(left)).step_by(step) {
+        let fs = left.after_kill();
+        fs.plan(When::Call(call), Fault::Crash);
+        assert!(open_in(&fs.environment(), config(700)).is_err());
+        let crashed = fs.after_crash(call);
+        let what = format!("{what}, then call {call}");
+        check(&crashed.after_kill(), told.durable, told.accepted, &what);
+        if depth > 1 && call % 3 == 0 {
+            crash_while_recovering(&crashed, told, depth - 1, &what);
+        }
+    }
+}
+
+#[test]
+fn a_kill_at_every_call_loses_nothing_that_was_accepted() {
+    for call in 1..=calls_of_script(&FaultFileSystem::new()) {
+        let fs = FaultFileSystem::new();
+        let mut told = Told::default();
+        fs.plan(When::Call(call), Fault::Crash);
+        let _ = script(&fs, &mut told);
+        check(&fs.after_kill(), told.accepted, told.accepted, &format!("call {call}"));
+    }
+}
+
+#[test]
+fn an_error_at_every_call_leaves_what_was_accepted_after_reopening() {
+    let kinds = [ErrorKind::Other, ErrorKind::StorageFull, ErrorKind::Interrupted];
+    let once = kinds.map(Fault::Once);
+    let others = [Fault::ForGood(ErrorKind::StorageFull), Fault::Short, Fault::ShortThenFull];
+    for fault in once.into_iter().chain(others) {
+        for call in 1..=calls_of_script(&FaultFileSystem::new()) {
+            let fs = FaultFileSystem::new();
+            let mut told = Told::default();
+            fs.plan(When::Call(call), fault);
+            let _ = script(&fs, &mut told);
+            let what = format!("{fault:?} at call {call}");
+            check(&fs.after_kill(), told.accepted, told.accepted, &what);
+            for seed in 0..3 {
+                check(&fs.after_crash(seed), told.durable, told.accepted, &format!("{what} seed {seed}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_panic_of_the_file_system_at_every_call_ends_the_log_and_loses_nothing() {
+    for call in 1..=calls_of_script(&FaultFileSystem::new()) {
+        let fs = FaultFileSystem::new();
+        let mut told = Told::default();
+        fs.plan(When::Call(call), Fault::Panic);
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| script(&fs, &mut told)));
+        let what = format!("call {call}");
+        check(&fs.after_kill(), told.accepted, told.accepted, &what);
+        for seed in 0..3 {
+            check(&fs.after_crash(seed), told.durable, told.accepted, &what);
+        }
+    }
+}
+
+#[test]
+fn after_a_panic_in_a_write_a_sync_or_a_rotation_nothing_more_is_accepted() {
+    let cases = [(Operation::Write, "write"), (Operation::Sync, "sync"), (Operation::Rename, "rotate")];
+    for (operation, name) in cases {
+        let fs = FaultFileSystem::new();
+        let (log, _) = open(&fs, LogConfig::default());
+        append(&log, &[b"accepted"]);
+        fs.plan(When::Next(operation), Fault::Panic);
+        let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match operation {
+            Operation::Write => drop(log.append(b"unknown")),
+            Operation::Sync => drop(log.sync()),
+            _ => drop(log.rotate()),
+        }));
+        assert!(unwound.is_err());
+        assert_failed(log.append(b"more"), name);
+        assert_failed(log.sync(), name);
+        assert_eq!(contents(log.reader()), [b"accepted"]);
+        assert_eq!(log.durable_sequence(), 0);
+        assert_failed(log.close(), name);
+    }
+}
+
+#[test]
+fn a_short_write_is_gone_on_with() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    fs.plan(When::Next(Operation::Write), Fault::Short);
+    append(&log, &[&[1; 1000], b"next"]);
+    assert_eq!(reopened(&fs.after_kill(), LogConfig::default()).0, [&[1; 1000][..], b"next"]);
+}
+
+#[test]
+fn an_interrupted_write_is_tried_again() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    fs.plan(When::Next(Operation::Write), Fault::Once(ErrorKind::Interrupted));
+    append(&log, &[b"there"]);
+    assert_eq!(contents(log.reader()), [b"there"]);
+}
+
+#[test]
+fn a_full_disk_in_the_middle_of_a_frame_fails_the_log_and_reads_go_on() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"accepted"]);
+    fs.plan(When::Next(Operation::Write), Fault::ShortThenFull);
+    assert_failed(log.append(&[1; 1000]), "write");
+    assert_eq!(log.failure().unwrap().kind, ErrorKind::StorageFull);
+    assert_failed(log.append(b"more"), "write");
+    assert_failed(log.rotate(), "write");
+    assert_failed(log.snapshot("/copy".as_ref()), "write");
+    assert_eq!(contents(log.reader()), [b"accepted"]);
+    assert_failed(log.close(), "write");
+    let (found, repair) = reopened(&fs.after_kill(), LogConfig::default());
+    assert_eq!(found, [b"accepted"]);
+    assert!(repair.torn.is_some());
+}

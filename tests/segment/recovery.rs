@@ -1,0 +1,292 @@
+//! What opening makes of what a crash, a kill or a bad disk left.
+
+use crate::fault::{Fault, FaultFileSystem, Operation, When};
+use crate::store::{DIR, LINK_END, append, config, contents, edit, open, open_in, read, reopened, segment};
+use batpak_segment::{Frame, LogConfig, LogError, Position};
+use std::io::ErrorKind;
+use std::path::Path;
+
+fn flip(fs: &FaultFileSystem, number: u64, offset: u64) {
+    edit(fs, &segment(number), |bytes| bytes[usize::try_from(offset).unwrap()] ^= 1);
+}
+
+#[test]
+fn a_flipped_bit_in_the_500th_of_5000_is_damage_and_nothing_is_changed() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    let mut at = Vec::new();
+    for i in 0..5000_u32 {
+        at.push(log.append(format!("record {i}").as_bytes()).unwrap());
+        if i % 1000 == 999 {
+            log.sync().unwrap();
+        }
+    }
+    let fs = fs.after_kill();
+    flip(&fs, 0, at[500].offset + 9);
+    let before = fs.contents();
+    let error = open_in(&fs.environment(), LogConfig::default()).unwrap_err();
+    let frame = at[500].offset - 40;
+    assert!(matches!(error, LogError::Damaged { segment: 0, offset, .. } if offset == frame), "{error}");
+    assert!(error.is_corruption());
+    assert_eq!(fs.contents(), before);
+}
+
+#[test]
+fn a_bad_place_past_the_last_mark_is_cut_and_reported_with_the_good_frames_after_it() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"kept"]);
+    log.sync().unwrap();
+    let bad = log.append(b"bad").unwrap();
+    append(&log, &[b"good 1", b"good 2"]);
+    let fs = fs.after_kill();
+    flip(&fs, 0, bad.offset + 9);
+    let (found, repair) = reopened(&fs, LogConfig::default());
+    assert_eq!(found, [b"kept"]);
+    let torn = repair.torn.unwrap();
+    assert_eq!((torn.segment, torn.offset, torn.frames), (0, bad.offset - 40, 2));
+    assert!(!repair.closed_cleanly);
+    let (found, repair) = reopened(&fs, LogConfig::default());
+    assert_eq!((found.len(), repair.torn), (1, None));
+}
+
+/// A frame is cut because a sector before it was lost; then the lost one is tried again, byte for byte, so that what
+/// was cut would follow it with the right crc.
+#[test]
+fn what_was_cut_does_not_come_back_when_the_same_is_appended_again() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    let lost = log.append(&[7; 700]).unwrap();
+    append(&log, &[b"cut"]);
+    let fs = fs.after_kill();
+    flip(&fs, 0, lost.offset + 9);
+    let (log, repair) = open(&fs, LogConfig::default());
+    assert_eq!(repair.torn.map(|torn| torn.frames), Some(1));
+    append(&log, &[&[7; 700]]);
+    let (found, _) = reopened(&fs.after_kill(), LogConfig::default());
+    assert_eq!(found, [[7; 700]]);
+}
+
+/// As above, but the sync of the zeros failed, so that only the page cache has them.
+#[test]
+fn what_was_cut_does_not_come_back_when_the_sync_of_the_repair_failed() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    let lost = log.append(&[7; 700]).unwrap();
+    append(&log, &[&[8; 700]]);
+    let fs = fs.after_kill();
+    flip(&fs, 0, lost.offset + 9);
+    fs.plan(When::Next(Operation::Sync), Fault::Once(ErrorKind::Other));
+    open_in(&fs.environment(), LogConfig::default()).unwrap_err();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[&[7; 700]]);
+    log.sync().unwrap();
+    for seed in 0..50 {
+        let (found, _) = reopened(&fs.after_crash(seed), LogConfig::default());
+        assert_eq!(found, [[7; 700]], "seed {seed}");
+    }
+}
+
+/// The writer dies between the seal and its sync. Were the end of the sealed segment not written again, a power cut
+/// after the next sync would take records out of the middle of the log.
+#[test]
+fn a_segment_whose_seal_was_never_synced_is_made_durable_before_the_next_one_is_used() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[&[1; 600]]);
+    fs.plan(When::Next(Operation::SetLength), Fault::Once(ErrorKind::Other));
+    log.rotate().unwrap_err();
+    let fs = fs.after_kill();
+    let (log, _) = open(&fs, LogConfig::default());
+    assert_eq!(log.reader().segment_count(), 2);
+    append(&log, &[b"later"]);
+    log.sync().unwrap();
+    for seed in 0..50 {
+        let (found, _) = reopened(&fs.after_crash(seed), LogConfig::default());
+        assert_eq!(found, [&[1; 600][..], b"later"], "seed {seed}");
+    }
+}
+
+/// The writer dies after the rename of a segment and before the sync of the directory.
+#[test]
+fn the_name_of_a_new_log_is_durable_before_its_first_sync_returns() {
+    let fs = FaultFileSystem::new();
+    let skip = fs.calls();
+    drop(open(&fs, LogConfig::default()));
+    let made = fs.operations_since(skip);
+    let rename = made.iter().position(|operation| *operation == Operation::Rename).unwrap() as u64 + 1;
+    let fs = FaultFileSystem::new();
+    fs.plan(When::Call(rename + 1), Fault::Once(ErrorKind::Other));
+    open_in(&fs.environment(), LogConfig::default()).unwrap_err();
+    let fs = fs.after_kill();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"promised"]);
+    log.sync().unwrap();
+    for seed in 0..50 {
+        assert_eq!(reopened(&fs.after_crash(seed), LogConfig::default()).0, [b"promised"], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_torn_link_is_written_again_and_what_follows_it_is_cut() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"sealed"]);
+    log.rotate().unwrap();
+    append(&log, &[b"cut"]);
+    let fs = fs.after_kill();
+    flip(&fs, 1, 300);
+    let (log, repair) = open(&fs, LogConfig::default());
+    assert_eq!(contents(log.reader()), [b"sealed"]);
+    let torn = repair.torn.unwrap();
+    assert_eq!((torn.segment, torn.offset, torn.frames), (1, 256, 1));
+    assert_eq!(log.append(b"again").unwrap(), Position { sequence: 1, offset: LINK_END + 40 });
+    let (found, repair) = reopened(&fs.after_kill(), LogConfig::default());
+    assert_eq!(found, [&b"sealed"[..], b"again"]);
+    assert_eq!(repair.torn, None);
+}
+
+#[test]
+fn a_segment_without_a_seal_before_one_that_holds_frames_is_damage() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"sealed"]);
+    log.rotate().unwrap();
+    drop(log);
+    let seal = read(&fs, &segment(0)).len() as u64 - 88;
+    for link_too in [false, true] {
+        let fs = fs.after_kill();
+        flip(&fs, 0, seal + 50);
+        if link_too {
+            flip(&fs, 1, 300);
+        }
+        let before = fs.contents();
+        let error = open_in(&fs.environment(), LogConfig::default()).unwrap_err();
+        assert!(matches!(error, LogError::Damaged { segment: 0, offset, .. } if offset == seal), "{error}");
+        assert_eq!(fs.contents(), before);
+    }
+}
+
+#[test]
+fn opening_and_closing_many_times_adds_nothing() {
+    let fs = FaultFileSystem::new();
+    drop(open(&fs, LogConfig::default()));
+    for records in [0, 3] {
+        let (log, _) = open(&fs, LogConfig::default());
+        for _ in 0..records {
+            append(&log, &[b"a record"]);
+        }
+        log.close().unwrap();
+        drop(log);
+        let before = fs.contents();
+        for _ in 0..20 {
+            let (log, repair) = open(&fs, LogConfig::default());
+            assert!(repair.closed_cleanly);
+            assert_eq!((repair.torn, repair.removed), (None, Vec::new()));
+            log.close().unwrap();
+        }
+        assert_eq!(fs.contents(), before);
+    }
+}
+
+#[test]
+fn a_log_that_was_killed_or_only_dropped_keeps_all_that_was_accepted() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, config(700));
+    append(&log, &[&[1_u8; 100][..]; 20]);
+    let (found, repair) = reopened(&fs.after_kill(), config(700));
+    assert_eq!((found.len(), repair.closed_cleanly, repair.torn), (20, false, None));
+    drop(log);
+    let (found, repair) = reopened(&fs, config(700));
+    assert_eq!((found.len(), repair.closed_cleanly), (20, true));
+}
+
+/// After a failed sync the page cache holds what the disk never got; the next writer shows it only once it is there.
+#[test]
+fn what_is_shown_after_a_failed_sync_survives_the_next_power_cut() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"synced"]);
+    log.sync().unwrap();
+    append(&log, &[&[1; 2000]]);
+    fs.plan(When::Next(Operation::Sync), Fault::Once(ErrorKind::Other));
+    log.sync().unwrap_err();
+    let fs = fs.after_kill();
+    let (log, _) = open(&fs, LogConfig::default());
+    let shown = contents(log.reader());
+    assert_eq!(shown.len(), 2);
+    assert_eq!(log.durable_sequence(), 2);
+    for seed in 0..50 {
+        assert_eq!(reopened(&fs.after_crash(seed), LogConfig::default()).0, shown, "seed {seed}");
+    }
+}
+
+#[test]
+fn the_next_sequence_follows_the_last_one_that_was_kept() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"0", b"1"]);
+    let last = log.append(b"2").unwrap();
+    let fs = fs.after_kill();
+    flip(&fs, 0, last.offset);
+    let (log, _) = open(&fs, LogConfig::default());
+    assert_eq!(log.next_sequence(), 2);
+    assert_eq!(log.append(b"another 2").unwrap().sequence, 2);
+}
+
+#[test]
+fn a_critical_frame_record_of_the_log_that_is_not_known_is_refused_by_its_type() {
+    // Types from 256 on are the user's, known to be opaque here: they never refuse a segment.
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    let mut frame = Frame::new();
+    frame.push_frame_record(0xFFFF, true, b"?").unwrap();
+    log.append_frame(&mut frame).unwrap();
+    drop(log);
+    assert!(open_in(&fs.environment(), LogConfig::default()).is_ok());
+}
+
+/// Puts the end of a segment into a tail and takes it out of the segment.
+fn move_to_tail(fs: &FaultFileSystem, from: u64) {
+    let bytes = read(fs, &segment(0));
+    let from = usize::try_from(from).unwrap();
+    let mut ring = vec![0; 65536];
+    for (at, byte) in bytes.iter().enumerate().skip(from) {
+        ring[at % 65536] = *byte;
+    }
+    fs.put(Path::new(DIR).join("batpak.tail"), &ring);
+    edit(fs, &segment(0), |bytes| bytes.truncate(from));
+}
+
+#[test]
+fn frames_that_are_only_in_the_tail_are_taken_also_where_they_wrap_around() {
+    for len in [50, 65000] {
+        let fs = FaultFileSystem::new();
+        let (log, _) = open(&fs, LogConfig::default());
+        append(&log, &[&vec![1; len]]);
+        let second = log.append(&[2; 100]).unwrap();
+        append(&log, &[&[3; 400]]);
+        let fs = fs.after_kill();
+        move_to_tail(&fs, second.offset - 40);
+        let reader = batpak_segment::LogReader::open(&fs.environment(), Path::new(DIR), 1).unwrap();
+        assert_eq!(contents(&reader).len(), 3);
+        let (found, repair) = reopened(&fs, LogConfig::default());
+        assert_eq!((found.len(), repair.from_tail, repair.torn), (3, 2, None));
+        let (found, repair) = reopened(&fs, LogConfig::default());
+        assert_eq!((found.len(), repair.from_tail), (3, 0));
+    }
+}
+
+#[test]
+fn a_tail_that_does_not_continue_the_segment_is_ignored() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"0"]);
+    let second = log.append(b"1").unwrap();
+    append(&log, &[b"2"]);
+    let fs = fs.after_kill();
+    move_to_tail(&fs, second.offset - 40);
+    edit(&fs, &Path::new(DIR).join("batpak.tail"), |ring| ring[usize::try_from(second.offset).unwrap()] ^= 1);
+    let (found, repair) = reopened(&fs, LogConfig::default());
+    assert_eq!((found, repair.from_tail), (vec![b"0".to_vec()], 0));
+}

@@ -1,0 +1,200 @@
+//! From one segment to the next.
+
+use crate::fault::{Fault, FaultFileSystem, Operation, When};
+use crate::store::{DIR, append, assert_failed, config, contents, environment, open, open_in, read, reopened, segment};
+use batpak_segment::{Frame, LogConfig, LogError, LogHead, LogReader, MemoryFileSystem};
+use std::io::ErrorKind;
+use std::path::Path;
+
+#[test]
+fn a_frame_larger_than_a_segment_gets_one_of_its_own() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, config(512));
+    append(&log, &[b"small", &[1; 5000], b"small again"]);
+    assert_eq!(log.reader().segment_count(), 3);
+    log.close().unwrap();
+    assert_eq!(reopened(&fs, config(512)).0, [&b"small"[..], &[1; 5000], b"small again"]);
+}
+
+#[test]
+fn no_segment_with_more_than_one_commit_is_larger_than_its_limit() {
+    for limit in [512, 513, 600, 1024, 4096] {
+        let fs = FaultFileSystem::new();
+        let (log, _) = open(&fs, config(limit));
+        for len in 0..100 {
+            append(&log, &[&vec![1; len]]);
+        }
+        assert!(log.reader().segment_count() > 2);
+        for (path, bytes) in fs.contents() {
+            let one_commit = 256 + 104 + 40 + 8 + 104 + 88;
+            assert!(bytes.len() as u64 <= limit.max(one_commit), "{} has {}", path.display(), bytes.len());
+        }
+    }
+}
+
+#[test]
+fn rotating_a_segment_that_holds_nothing_does_nothing() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    let before = fs.contents();
+    log.rotate().unwrap();
+    assert_eq!(fs.contents(), before);
+    append(&log, &[b"one"]);
+    log.rotate().unwrap();
+    log.rotate().unwrap();
+    assert_eq!(log.reader().segment_count(), 2);
+    assert_eq!(log.durable_sequence(), 1);
+}
+
+#[test]
+fn a_segment_of_frame_records_alone_hides_no_record() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"0"]);
+    log.rotate().unwrap();
+    let mut frame = Frame::new();
+    frame.push_frame_record(256, false, b"alone").unwrap();
+    log.append_frame(&mut frame).unwrap();
+    log.rotate().unwrap();
+    let at = log.append(b"1").unwrap();
+    let mut buffer = Vec::new();
+    assert_eq!(log.read(at, &mut buffer).unwrap(), b"1");
+    drop(log);
+    assert_eq!(reopened(&fs, LogConfig::default()).0, [b"0", b"1"]);
+}
+
+#[test]
+fn thousands_of_segments_need_no_more_open_files_than_allowed() {
+    let fs = MemoryFileSystem::new();
+    let config = LogConfig { segment_max_bytes: 512, fd_budget: 2, ..LogConfig::default() };
+    let (log, _) = open_in(&environment(&fs), config).unwrap();
+    let at: Vec<_> = (0..3000_u32).map(|i| log.append(format!("{i:>40}").as_bytes()).unwrap()).collect();
+    assert!(log.reader().segment_count() >= 2999);
+    log.close().unwrap();
+    drop(log);
+    let (log, repair) = open_in(&environment(&fs), config).unwrap();
+    assert!(repair.closed_cleanly);
+    assert_eq!(contents(log.reader()).len(), 3000);
+    let mut buffer = Vec::new();
+    for (i, at) in at.iter().enumerate().rev().step_by(7) {
+        assert_eq!(log.read(*at, &mut buffer).unwrap(), format!("{i:>40}").as_bytes());
+        assert!(log.reader().open_files() <= 2);
+    }
+}
+
+/// Each call of a rotation fails once: before the next segment has its name the log stays usable, afterwards not.
+#[test]
+fn a_rotation_that_fails_leaves_the_log_usable_or_failed() {
+    let rotation = {
+        let fs = FaultFileSystem::new();
+        let (log, _) = open(&fs, LogConfig::default());
+        append(&log, &[b"0"]);
+        let before = fs.calls();
+        log.rotate().unwrap();
+        fs.operations_since(before)
+    };
+    let renamed = rotation.iter().position(|operation| *operation == Operation::Rename).unwrap();
+    assert!(rotation.len() > renamed + 3);
+    for index in 0..rotation.len() {
+        let fs = FaultFileSystem::new();
+        let (log, _) = open(&fs, LogConfig::default());
+        append(&log, &[b"0"]);
+        fs.plan(When::Call(fs.calls() + 1 + index as u64), Fault::Once(ErrorKind::Other));
+        let error = log.rotate().unwrap_err();
+        if index <= renamed {
+            assert!(matches!(error, LogError::Io { .. }), "call {index}: {error}");
+            append(&log, &[b"1"]);
+            log.rotate().unwrap();
+            assert_eq!(contents(log.reader()), [b"0", b"1"]);
+        } else {
+            assert!(matches!(error, LogError::Failed { .. }), "call {index}: {error}");
+            assert!(matches!(log.append(b"1"), Err(LogError::Failed { .. })), "call {index}");
+            assert_eq!(contents(log.reader()), [b"0"]);
+        }
+        let accepted = log.next_sequence();
+        drop(log);
+        for seed in 0..20 {
+            let (found, _) = reopened(&fs.after_crash(seed), LogConfig::default());
+            assert!(found.len() as u64 <= accepted);
+        }
+        assert_eq!(reopened(&fs.after_kill(), LogConfig::default()).0.len() as u64, accepted);
+    }
+}
+
+/// A log with an empty successor, which a writer left that failed between the two.
+fn with_spare() -> FaultFileSystem {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"0"]);
+    fs.plan(When::Next(Operation::SyncDirectory), Fault::Once(ErrorKind::Other));
+    assert_failed(log.rotate(), "sync");
+    fs.after_kill()
+}
+
+#[test]
+fn an_empty_successor_is_used_by_the_next_rotation() {
+    let fs = with_spare();
+    let spare = read(&fs, &segment(1));
+    let (log, repair) = open(&fs, LogConfig::default());
+    assert_eq!(repair.segments, 1);
+    append(&log, &[b"1"]);
+    log.rotate().unwrap();
+    append(&log, &[b"2"]);
+    assert_eq!(read(&fs, &segment(1))[..256], spare);
+    assert_eq!(contents(log.reader()), [b"0", b"1", b"2"]);
+}
+
+/// Were it forgotten, the next rotation would make a second segment of the same name.
+#[test]
+fn an_empty_successor_that_cannot_be_opened_is_not_forgotten() {
+    let fs = with_spare();
+    let spare = read(&fs, &segment(1));
+    let (log, _) = open(&fs, LogConfig::default());
+    fs.plan(When::Next(Operation::Open), Fault::Once(ErrorKind::Other));
+    assert!(matches!(log.rotate(), Err(LogError::Io { .. })));
+    append(&log, &[b"1"]);
+    log.rotate().unwrap();
+    assert_eq!(read(&fs, &segment(1))[..256], spare);
+    assert_eq!(contents(log.reader()), [b"0", b"1"]);
+}
+
+#[test]
+fn an_empty_successor_is_no_segment_for_readers() {
+    let fs = with_spare();
+    let reader = LogReader::open(&fs.environment(), Path::new(DIR), 1).unwrap();
+    assert_eq!(reader.segment_count(), 1);
+    assert_eq!(contents(&reader), [b"0"]);
+}
+
+#[test]
+fn the_newest_head_stands_in_the_next_segment() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"0"]);
+    log.set_head(LogHead { size: 0x0102_0304, root: [9; 32] });
+    log.rotate().unwrap();
+    let bytes = read(&fs, &segment(1));
+    assert_eq!(bytes[128..136], [4, 3, 2, 1, 0, 0, 0, 0]);
+    assert_eq!(bytes[136..168], [9; 32]);
+}
+
+#[test]
+fn a_name_is_synced_before_its_predecessor_is_sealed() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"0"]);
+    let before = fs.calls();
+    log.rotate().unwrap();
+    let expected = [
+        Operation::Create,
+        Operation::Write,
+        Operation::Sync,
+        Operation::Rename,
+        Operation::SyncDirectory,
+        Operation::Write,
+        Operation::SetLength,
+        Operation::Sync,
+        Operation::Write,
+    ];
+    assert_eq!(fs.operations_since(before), expected);
+}

@@ -1,0 +1,163 @@
+//! What is durable, who makes it so, and what happens when that fails.
+
+use crate::fault::{Fault, FaultFileSystem, Operation, When};
+use crate::store::{append, assert_failed, config, contents, open, reopened};
+use batpak_segment::{LogConfig, LogError};
+use std::io::ErrorKind;
+
+#[test]
+fn nothing_is_called_durable_before_a_sync() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"0", b"1"]);
+    assert_eq!((log.durable_sequence(), log.unsynced().records), (0, 2));
+    log.sync().unwrap();
+    assert_eq!((log.durable_sequence(), log.unsynced().records, log.unsynced().bytes), (2, 0, 0));
+    append(&log, &[b"2"]);
+    log.sync_to(2).unwrap();
+    assert_eq!(log.durable_sequence(), 2);
+    log.sync_to(3).unwrap();
+    assert_eq!(log.durable_sequence(), 3);
+}
+
+#[test]
+fn a_sync_with_nothing_new_does_not_touch_the_disk() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"0"]);
+    log.sync().unwrap();
+    let calls = fs.calls();
+    log.sync().unwrap();
+    log.sync_to(1).unwrap();
+    assert_eq!(fs.calls(), calls);
+}
+
+/// It used to sync again and again until somebody appended enough.
+#[test]
+fn waiting_for_what_was_never_appended_is_an_error() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"0"]);
+    let error = log.sync_to(2).unwrap_err();
+    assert!(matches!(error, LogError::InvalidOption { field: "sequence", max: 1, value: 2, .. }), "{error}");
+}
+
+#[test]
+fn one_failed_sync_ends_writing_and_reads_go_on() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"durable"]);
+    log.sync().unwrap();
+    append(&log, &[b"unknown"]);
+    fs.plan(When::Next(Operation::Sync), Fault::Once(ErrorKind::Other));
+    assert_failed(log.sync(), "sync");
+    let calls = fs.calls();
+    assert_failed(log.sync(), "sync");
+    assert_failed(log.sync_to(2), "sync");
+    assert_failed(log.append(b"more"), "sync");
+    assert_failed(log.rotate(), "sync");
+    assert_failed(log.snapshot("/copy".as_ref()), "sync");
+    assert_eq!(fs.calls(), calls, "the disk is not asked again");
+    assert_eq!(log.durable_sequence(), 1);
+    log.sync_to(1).unwrap();
+    assert_eq!(contents(log.reader()), [&b"durable"[..], b"unknown"]);
+    assert_failed(log.close(), "sync");
+    assert!(matches!(log.close(), Err(LogError::Closed)));
+    assert_eq!(log.durable_sequence(), 1);
+}
+
+#[test]
+fn a_failure_told_by_a_reader_ends_writing_even_if_all_is_durable() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"0"]);
+    log.sync().unwrap();
+    log.fail("read", &LogError::MissingSegment { number: 7 });
+    log.fail("read", &LogError::Closed);
+    assert_failed(log.append(b"1"), "read");
+    assert_failed(log.sync(), "read");
+    assert!(log.failure().unwrap().reason.contains("segment 7"));
+}
+
+#[test]
+fn threads_that_sync_at_once_all_get_what_they_were_promised() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, config(4096));
+    let (log, disk) = (&log, &fs);
+    std::thread::scope(|scope| {
+        for thread in 0..8_u32 {
+            scope.spawn(move || {
+                for i in 0..40_u32 {
+                    let at = log.append(format!("{thread} {i}").as_bytes()).unwrap();
+                    if i % 2 == 0 {
+                        log.sync().unwrap();
+                    } else {
+                        log.sync_to(at.sequence + 1).unwrap();
+                    }
+                    assert!(log.durable_sequence() > at.sequence);
+                    if i % 20 == 0 {
+                        let (found, _) = reopened(&disk.after_crash(u64::from(i)), config(4096));
+                        assert!(found.len() as u64 > at.sequence);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(contents(log.reader()).len(), 320);
+}
+
+#[test]
+fn when_the_sync_fails_every_thread_that_waits_learns_it() {
+    for fault in [Fault::Once(ErrorKind::Other), Fault::Panic] {
+        let fs = FaultFileSystem::new();
+        let (log, _) = open(&fs, LogConfig::default());
+        fs.plan(When::Next(Operation::Sync), fault);
+        let log = &log;
+        let (failed, unwound): (Vec<_>, Vec<_>) = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let _ = log.append(b"unknown");
+                        log.sync()
+                    })
+                })
+                .collect();
+            threads.into_iter().map(std::thread::ScopedJoinHandle::join).partition(Result::is_ok)
+        });
+        for result in failed {
+            assert_failed(result.unwrap(), "sync");
+        }
+        assert_eq!(unwound.len(), usize::from(fault == Fault::Panic));
+        assert_eq!(log.durable_sequence(), 0);
+    }
+}
+
+#[test]
+fn after_close_writing_says_so_and_reading_goes_on() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    append(&log, &[b"0"]);
+    log.close().unwrap();
+    assert!(matches!(log.append(b"1"), Err(LogError::Closed)));
+    assert!(matches!(log.rotate(), Err(LogError::Closed)));
+    assert!(matches!(log.snapshot("/copy".as_ref()), Err(LogError::Closed)));
+    assert!(matches!(log.close(), Err(LogError::Closed)));
+    assert_eq!(contents(log.reader()), [b"0"]);
+}
+
+#[test]
+fn marks_never_name_more_than_a_sync_has_covered() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    let mark = |offset: u64| {
+        let bytes = fs.contents().remove(0).1;
+        let from = usize::try_from(offset).unwrap() + 24;
+        bytes[from..from + 8].iter().rev().fold(0, |mark, byte| mark << 8 | u64::from(*byte))
+    };
+    let at = |record: &[u8]| log.append(record).unwrap().offset - 40;
+    let (first, second) = (at(b"0"), at(b"1"));
+    assert_eq!((mark(first), mark(second)), (first, first));
+    log.sync().unwrap();
+    let third = at(b"2");
+    assert_eq!(mark(third), third);
+}
