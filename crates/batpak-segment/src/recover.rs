@@ -304,6 +304,8 @@ pub(crate) struct Expected {
     first_link: Option<Id>,
     /// Whether the crc in its link is that of the seal that is there.
     original_seal: bool,
+    /// Whether the file before stands for several segments, of which its link knows the last one only.
+    merged: bool,
 }
 
 impl Expected {
@@ -315,7 +317,12 @@ impl Expected {
             previous_count: ends.seal.count,
             previous_seal_crc: ends.seal_crc,
         };
-        Self { link, first_link: Some(ends.seal.next_link), original_seal: header.has_original_seal() }
+        Self {
+            link,
+            first_link: Some(ends.seal.next_link),
+            original_seal: header.has_original_seal(),
+            merged: header.number < header.last_number,
+        }
     }
 
     /// Checks a segment's header, and its link if it has one.
@@ -331,8 +338,14 @@ impl Expected {
     }
 
     fn is_said_by(&self, link: &Link) -> bool {
-        let same = Link { previous_seal_crc: 0, ..*link } == Link { previous_seal_crc: 0, ..self.link };
-        same && (!self.original_seal || link.previous_seal_crc == self.link.previous_seal_crc)
+        self.comparable(link) == self.comparable(&self.link)
+    }
+
+    /// Without what compaction changes: the crc of a seal, and the count where one file stands for several segments.
+    fn comparable(&self, link: &Link) -> Link {
+        let previous_seal_crc = if self.original_seal { link.previous_seal_crc } else { 0 };
+        let previous_count = if self.merged { 0 } else { link.previous_count };
+        Link { previous_seal_crc, previous_count, ..*link }
     }
 }
 
