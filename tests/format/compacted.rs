@@ -59,7 +59,7 @@ impl Original {
             ..from.clone()
         };
         let mut link = first.checked_sub(1).map_or_else(
-            || crate::frame::Link { first_sequence: 0, previous_link: [0; 16], end_sequence: 0, count: 0, seal_crc: 0 },
+            || crate::frame::Link { first_sequence: 0, previous: [0; 16], end_sequence: 0, count: 0, seal_crc: 0 },
             |before| self.segments[before].link_after(),
         );
         link.first_sequence = (first * 3) as u64;
@@ -151,6 +151,15 @@ fn files_that_overlap_in_part_are_refused() {
     let other = original.compacted(1, 2, 2);
     files.insert(other.file_name(), other.file.clone());
     check_not_taken(&files, &["0000000000.0001.fbat", "0000000001.0002.fbat"]);
+}
+
+#[test]
+fn files_of_one_generation_that_overlap_are_refused() {
+    let original = stubs();
+    let mut files = original.with(&original.compacted(0, 1, 1), &[0, 1]);
+    let other = original.compacted(1, 2, 1);
+    files.insert(other.file_name(), other.file.clone());
+    check_not_taken(&files, &["0000000000.0001.fbat", "0000000001.0001.fbat"]);
 }
 
 #[test]

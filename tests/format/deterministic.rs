@@ -80,8 +80,7 @@ impl Machine {
             clock: Arc::clone(&self.clock) as _,
             entropy: Arc::clone(&self.entropy) as _,
         };
-        let config =
-            StoreConfig::synced(DIR).with_environment(environment).with_sync_interval(Duration::from_secs(3600));
+        let config = StoreConfig::synced(DIR).with_environment(environment).with_sync_interval(Duration::from_hours(1));
         config.with_enable_checkpoint(false).with_enable_mmap_index(false)
     }
 

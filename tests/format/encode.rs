@@ -36,9 +36,9 @@ pub(crate) fn seal_header(file: &mut [u8]) {
 pub(crate) fn frame(frame: &Frame, segment_id: &Id) -> Vec<u8> {
     let mut items = Vec::new();
     let mut crcs = Vec::new();
-    let frame_records: Vec<Vec<u8>> = frame.frame_records.iter().map(frame_record).collect();
+    let typed: Vec<Vec<u8>> = frame.typed.iter().map(frame_record).collect();
     let positions = (frame.first_sequence..).take(frame.records.len()).chain(std::iter::repeat(NO_SEQUENCE));
-    for (content, position) in frame.records.iter().chain(&frame_records).zip(positions) {
+    for (content, position) in frame.records.iter().chain(&typed).zip(positions) {
         let crc = frame::item_crc(content, position, segment_id).to_le_bytes();
         items.extend(u32_of(content.len()).to_le_bytes());
         items.extend(crc);
@@ -53,7 +53,7 @@ pub(crate) fn frame(frame: &Frame, segment_id: &Id) -> Vec<u8> {
     bytes.extend(frame.first_sequence.to_le_bytes());
     bytes.extend(frame.mark.to_le_bytes());
     bytes.extend(u32_of(frame.records.len()).to_le_bytes());
-    bytes.extend(u16_of(frame.frame_records.len()).to_le_bytes());
+    bytes.extend(u16_of(frame.typed.len()).to_le_bytes());
     bytes.extend([0; 2]);
     bytes.extend(items);
     bytes.resize(len, 0);
@@ -222,7 +222,7 @@ impl Writer {
 
     /// Segment 0 of a store.
     pub(crate) fn first() -> Self {
-        let nothing = Link { first_sequence: 0, previous_link: [0; 16], end_sequence: 0, count: 0, seal_crc: 0 };
+        let nothing = Link { first_sequence: 0, previous: [0; 16], end_sequence: 0, count: 0, seal_crc: 0 };
         Self::new(new_header(0), &nothing)
     }
 
@@ -242,7 +242,7 @@ impl Writer {
     pub(crate) fn link_after(&self) -> Link {
         Link {
             first_sequence: self.next_sequence,
-            previous_link: self.header.last_link,
+            previous: self.header.last_link,
             end_sequence: self.next_sequence,
             count: self.count,
             seal_crc: self.previous,
@@ -260,11 +260,11 @@ impl Writer {
     }
 
     /// Writes a frame and returns its bytes.
-    pub(crate) fn append(&mut self, records: Vec<Vec<u8>>, frame_records: Vec<FrameRecord>) -> Vec<u8> {
+    pub(crate) fn append(&mut self, records: Vec<Vec<u8>>, typed: Vec<FrameRecord>) -> Vec<u8> {
         let count = records.len() as u64;
         let offset = self.file.len() as u64;
         let (previous, first_sequence, mark) = (self.previous, self.next_sequence, self.mark);
-        let written = Frame { offset, len: 0, crc: 0, previous, first_sequence, mark, records, frame_records };
+        let written = Frame { offset, len: 0, crc: 0, previous, first_sequence, mark, records, typed };
         let bytes = frame(&written, &self.header.segment_id);
         self.file.extend(&bytes);
         self.previous = u32::from_le_bytes(bytes[8..12].try_into().expect("four bytes"));
@@ -280,7 +280,7 @@ impl Writer {
 
 fn frame_record_of_link(link: &Link) -> FrameRecord {
     let mut body = link.first_sequence.to_le_bytes().to_vec();
-    body.extend(link.previous_link);
+    body.extend(link.previous);
     body.extend(link.end_sequence.to_le_bytes());
     body.extend(link.count.to_le_bytes());
     body.extend(link.seal_crc.to_le_bytes());

@@ -20,7 +20,7 @@ pub(crate) struct Frame {
     pub(crate) first_sequence: u64,
     pub(crate) mark: u64,
     pub(crate) records: Vec<Vec<u8>>,
-    pub(crate) frame_records: Vec<FrameRecord>,
+    pub(crate) typed: Vec<FrameRecord>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,20 +39,20 @@ pub(crate) fn read(bytes: &[u8], offset: u64, segment_id: &Id) -> Result<Frame> 
     let whole = bytes.get(..index(u64::from(len))).ok_or(format!("frame length {len} of {}", bytes.len()))?;
     let crc = header.u32()?;
     let (previous, first_sequence, mark) = (header.u32()?, header.u64()?, header.u64()?);
-    let (record_count, frame_record_count, flags) = (header.u32()?, header.u16()?, header.u16()?);
+    let (record_count, typed_count, flags) = (header.u32()?, header.u16()?, header.u16()?);
     check(flags == 0, || format!("frame flags {flags:#06x}"))?;
 
     let mut items = Items { bytes: Bytes(&whole[40..]), segment_id, crcs: Vec::new() };
     let positions = (0..u64::from(record_count)).map(|n| first_sequence.wrapping_add(n));
     let records = items.take(positions)?;
-    let frame_records = items.take((0..frame_record_count).map(|_| NO_SEQUENCE))?;
+    let typed = items.take((0..typed_count).map(|_| NO_SEQUENCE))?;
     let padding = items.bytes.0;
     check(padding.len() < 8 && padding.iter().all(|byte| *byte == 0), || "padding".to_owned())?;
     check(crc == frame_crc(whole, &items.crcs, segment_id, offset), || "frame crc".to_owned())?;
 
-    let frame_records = frame_records.iter().map(|content| FrameRecord::read(content)).collect::<Result<_>>()?;
+    let typed = typed.iter().map(|content| FrameRecord::read(content)).collect::<Result<_>>()?;
     let len = u64::from(len);
-    Ok(Frame { offset, len, crc, previous, first_sequence, mark, records, frame_records })
+    Ok(Frame { offset, len, crc, previous, first_sequence, mark, records, typed })
 }
 
 struct Items<'a> {
@@ -106,7 +106,7 @@ impl FrameRecord {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Link {
     pub(crate) first_sequence: u64,
-    pub(crate) previous_link: Id,
+    pub(crate) previous: Id,
     pub(crate) end_sequence: u64,
     pub(crate) count: u64,
     pub(crate) seal_crc: u32,
@@ -125,7 +125,7 @@ impl Link {
         let mut bytes = Bytes(body);
         let link = Self {
             first_sequence: bytes.u64()?,
-            previous_link: bytes.array()?,
+            previous: bytes.array()?,
             end_sequence: bytes.u64()?,
             count: bytes.u64()?,
             seal_crc: bytes.u32()?,
@@ -163,13 +163,13 @@ impl Frame {
     }
 
     pub(crate) fn is_mark(&self) -> bool {
-        self.frame_records.iter().any(|record| record.kind == MARK)
+        self.typed.iter().any(|record| record.kind == MARK)
     }
 
     /// The frame record of this type, which has a frame to itself.
     fn alone(&self, kind: u16) -> Result<Option<&FrameRecord>> {
-        let Some(record) = self.frame_records.iter().find(|record| record.kind == kind) else { return Ok(None) };
-        let alone = self.records.is_empty() && self.frame_records.len() == 1;
+        let Some(record) = self.typed.iter().find(|record| record.kind == kind) else { return Ok(None) };
+        let alone = self.records.is_empty() && self.typed.len() == 1;
         check(alone, || format!("frame record {kind} is not alone in its frame"))?;
         Ok(Some(record))
     }

@@ -101,7 +101,7 @@ fn tags(bytes: &mut Bytes<'_>) -> Result<Vec<String>> {
 
 fn extensions(bytes: &mut Bytes<'_>) -> Result<Vec<(u16, Vec<u8>)>> {
     let mut area = Bytes(bytes.counted32()?);
-    check(area.len() > 0, || "an empty extension area".to_owned())?;
+    check((1..=65535).contains(&area.len()), || format!("{} bytes of extensions", area.len()))?;
     let mut extensions: Vec<(u16, Vec<u8>)> = Vec::new();
     while area.len() > 0 {
         let kind = area.u16()?;

@@ -54,7 +54,7 @@ impl Segment {
 
     /// Takes a frame that continues what is there.
     pub(crate) fn push(&mut self, next: Frame) -> Result<()> {
-        next.frame_records.iter().try_for_each(frame::FrameRecord::check_known)?;
+        next.typed.iter().try_for_each(frame::FrameRecord::check_known)?;
         let first = self.frames.is_empty();
         check(next.link()?.is_some() == first, || "the link is not the first frame".to_owned())?;
         check(self.seal()?.is_none(), || "a frame behind the seal".to_owned())?;

@@ -31,7 +31,9 @@ fn made() -> Made {
         (offset, whole.records(vec![history.add("b", &[n]), history.add("a", NIL)]))
     });
     let newest: Vec<(usize, Vec<u8>)> = newest.collect();
-    newest.iter().for_each(|(offset, frame)| put(&mut tail, *offset, frame));
+    for (offset, frame) in &newest {
+        put(&mut tail, *offset, frame);
+    }
     assert!(newest[0].0 < LEN && newest[0].0 + newest[0].1.len() > LEN, "the first frame wraps around");
     Made { segment, tail, newest, events: 1 }
 }
@@ -165,4 +167,24 @@ fn a_frame_of_another_history_is_ignored() {
     made.tail.fill(0);
     put(&mut made.tail, made.newest[0].0, &frame);
     made.check(0);
+}
+
+/// The tail was made, and the machine stopped before its length was set.
+#[test]
+fn a_tail_of_another_length_is_ignored() {
+    for len in [0, 1000, LEN / 2, LEN + 8, LEN * 3] {
+        let mut made = made();
+        made.tail.resize(len, 0);
+        made.check(0);
+    }
+}
+
+#[test]
+fn a_longer_tail_is_a_tail() {
+    let mut made = made();
+    made.tail = vec![0; LEN * 4];
+    for (offset, frame) in made.newest.clone() {
+        put(&mut made.tail, offset, &frame);
+    }
+    made.check(3);
 }
