@@ -277,3 +277,30 @@ fn a_snapshot_of_the_golden_store_reads_the_same() {
     assert_ne!(from.header.last_link, to.header.last_link);
     assert_eq!((from.header.epoch, to.header.epoch), (0, 1));
 }
+
+/// Each copy has an epoch of its own, and goes on with it.
+#[test]
+fn a_snapshot_of_a_snapshot_goes_on() {
+    let mut files = golden_files();
+    for epoch in 1..3 {
+        let machine = Machine::new(&files);
+        machine.open().expect("open").snapshot("/copy").expect("a snapshot");
+        let copied = directory::read(&machine.files_of("/copy")).expect("a store").segments;
+        let source = directory::read(&files).expect("a store").segments;
+        let sealed = copied.len() - 1;
+        assert!(copied.iter().zip(&source).take(sealed).all(|(copy, source)| copy.header == source.header));
+        assert_eq!(copied[sealed].header.epoch, epoch);
+
+        let machine = Machine::new(&machine.files_of("/copy"));
+        let store = open(&machine);
+        for n in 0..40_u32 {
+            store.append(&at("order:7", "shop"), EventKind::custom(1, 3), &n).expect("append");
+        }
+        store.close().expect("close");
+        files = machine.truth();
+        let grown = directory::read(&files).expect("a store");
+        grown.verify().expect("hashes that hold");
+        assert!(grown.segments.len() > copied.len());
+        assert!(grown.segments[sealed..].iter().all(|segment| segment.header.epoch == epoch));
+    }
+}
