@@ -1,1 +1,203 @@
-fn main() {}
+//! What the verbs of the segment log cost, on the real file system in a temporary directory.
+//!
+//! Items are records. `BATPAK_BENCH_DIR` says where the directory is made.
+#![expect(clippy::unwrap_used, reason = "a bench stops where something fails")]
+
+use batpak_segment::{Environment, Frame, Log, LogConfig, LogReader, Position};
+use divan::counter::{BytesCount, ItemsCount};
+use divan::{Bencher, black_box};
+use std::path::Path;
+use tempfile::TempDir;
+
+const SIZES: [usize; 2] = [128, 16 << 10];
+const MANY: u64 = 100_000;
+
+fn main() {
+    divan::main();
+}
+
+fn directory() -> TempDir {
+    std::env::var_os("BATPAK_BENCH_DIR").map_or_else(tempfile::tempdir, tempfile::tempdir_in).unwrap()
+}
+
+fn open(dir: &Path) -> Log {
+    Log::open(dir, LogConfig::default()).unwrap().0
+}
+
+fn one(record: &[u8]) -> Frame {
+    let mut frame = Frame::new();
+    frame.push(record);
+    frame
+}
+
+/// A log of many records of 128 bytes, and where they are.
+fn filled(dir: &Path) -> (Log, Vec<Position>) {
+    let log = open(dir);
+    let positions = (0..MANY).map(|_| log.append(&[7; 128]).unwrap()).collect();
+    log.sync().unwrap();
+    (log, positions)
+}
+
+#[divan::bench]
+fn nothing(bencher: Bencher<'_, '_>) {
+    bencher.counter(ItemsCount::new(1_u32)).bench_local(|| black_box(0));
+}
+
+#[divan::bench(args = SIZES)]
+fn build_frame(bencher: Bencher<'_, '_>, size: usize) {
+    let record = vec![7; size];
+    let mut frame = Frame::new();
+    bencher.counter(ItemsCount::new(1_u32)).bench_local(|| {
+        frame.clear();
+        frame.push(black_box(&record));
+        frame.encoded_len()
+    });
+}
+
+/// What the checksum alone of a record costs.
+#[divan::bench(args = SIZES)]
+fn crc(bencher: Bencher<'_, '_>, size: usize) {
+    let record = vec![7; size];
+    bencher.counter(BytesCount::new(size)).bench_local(|| crc32c::crc32c(black_box(&record)));
+}
+
+/// The floor of an append: the same bytes written at the end of a file.
+#[divan::bench(args = SIZES)]
+fn write_only(bencher: Bencher<'_, '_>, size: usize) {
+    use std::io::Write;
+    let dir = directory();
+    let mut file = std::fs::File::create(dir.path().join("floor")).unwrap();
+    let bytes = vec![7; size + 48];
+    bencher.counter(ItemsCount::new(1_u32)).bench_local(|| file.write_all(black_box(&bytes)).unwrap());
+}
+
+#[divan::bench(args = SIZES)]
+fn append(bencher: Bencher<'_, '_>, size: usize) {
+    let dir = directory();
+    let log = open(dir.path());
+    let record = vec![7; size];
+    let mut frame = Frame::new();
+    bencher.counter(ItemsCount::new(1_u32)).bench_local(|| {
+        frame.clear();
+        frame.push(black_box(&record));
+        log.append_frame(&mut frame).unwrap()
+    });
+}
+
+#[divan::bench(args = [100, 1000])]
+fn append_batch_of_128_bytes(bencher: Bencher<'_, '_>, records: usize) {
+    let dir = directory();
+    let log = open(dir.path());
+    let record = [7; 128];
+    let mut frame = Frame::new();
+    bencher.counter(ItemsCount::new(records)).bench_local(|| {
+        frame.clear();
+        for _ in 0..records {
+            frame.push(black_box(&record));
+        }
+        log.append_frame(&mut frame).unwrap()
+    });
+}
+
+#[divan::bench(args = SIZES, sample_count = 50, sample_size = 20)]
+fn append_and_sync(bencher: Bencher<'_, '_>, size: usize) {
+    let dir = directory();
+    let log = open(dir.path());
+    let mut frame = one(&vec![7; size]);
+    bencher.counter(ItemsCount::new(1_u32)).bench_local(|| {
+        log.append_frame(&mut frame).unwrap();
+        log.sync().unwrap();
+    });
+}
+
+/// Each thread appends one record and waits for it.
+#[divan::bench(threads = [1, 4, 16, 64], sample_count = 64, sample_size = 20)]
+fn append_and_sync_in_threads(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let log = open(dir.path());
+    bencher.counter(ItemsCount::new(1_u32)).bench(|| {
+        log.append(black_box(&[7; 128])).unwrap();
+        log.sync().unwrap();
+    });
+}
+
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn rotate(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let log = open(dir.path());
+    bencher.with_inputs(|| log.append(&[7; 128]).unwrap()).bench_local_values(|_| log.rotate().unwrap());
+}
+
+#[divan::bench]
+fn read_at_random(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let (log, positions) = filled(dir.path());
+    let mut buffer = Vec::new();
+    let mut at = 0;
+    bencher.counter(ItemsCount::new(1_u32)).bench_local(|| {
+        at = (at + 7919) % positions.len();
+        log.read(black_box(positions[at]), &mut buffer).unwrap().len()
+    });
+}
+
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn iterate(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let (log, _) = filled(dir.path());
+    bencher.counter(ItemsCount::new(MANY)).bench_local(|| {
+        let mut records = log.records(0);
+        let mut bytes = 0;
+        while let Some((_, record)) = records.next_record().unwrap() {
+            bytes += record.len();
+        }
+        bytes
+    });
+}
+
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn open_after_close(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let (log, _) = filled(dir.path());
+    log.close().unwrap();
+    drop(log);
+    bencher.with_inputs(|| ()).bench_local_values(|()| open(dir.path()));
+}
+
+/// The process died without closing; everything had been synced.
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn open_after_crash(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let (log, _) = filled(dir.path());
+    bencher.with_inputs(|| copy(dir.path())).bench_local_refs(|left| open(left.path()));
+    drop(log);
+}
+
+fn copy(dir: &Path) -> TempDir {
+    let left = directory();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let to = left.path().join(entry.file_name());
+        std::fs::copy(entry.path(), &to).unwrap();
+        std::fs::File::open(to).unwrap().sync_all().unwrap();
+    }
+    left
+}
+
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn open_for_reading(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let (log, _) = filled(dir.path());
+    bencher.bench_local(|| LogReader::open(&Environment::default(), dir.path(), 4).unwrap());
+    drop(log);
+}
+
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn close(bencher: Bencher<'_, '_>) {
+    let log = || {
+        let dir = directory();
+        let log = open(dir.path());
+        log.append(&[7; 128]).unwrap();
+        (dir, log)
+    };
+    bencher.with_inputs(log).bench_local_refs(|(_, log)| log.close().unwrap());
+}

@@ -11,6 +11,21 @@ use crate::layout::{
 ///
 /// It can be cleared and used again, which keeps its memory. Everything that does not depend on the place in the log
 /// is laid out as it is pushed, so that the log has little left to do when it appends it.
+///
+/// # Examples
+/// ```
+/// use batpak_segment::{FIRST_USER_TYPE, Frame};
+///
+/// let mut frame = Frame::new();
+/// frame.push(b"a record");
+/// frame.push_with(|buffer| {
+///     buffer.extend_from_slice(b"another, written in place");
+///     Ok::<_, std::io::Error>(())
+/// })?;
+/// frame.push_frame_record(FIRST_USER_TYPE, false, b"no record: it has no sequence")?;
+/// assert_eq!(frame.len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Frame {
     /// Space for the header, then the items of the records.

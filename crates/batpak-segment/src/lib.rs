@@ -1,4 +1,50 @@
 //! A crash-safe log of opaque records in a directory of segment files.
+//!
+//! Use it where bytes that were acknowledged must be there after a crash, in order, once: as the write-ahead log of a
+//! database, a queue or a game, or under an event store, as `batpak` does. It has one writer, any number of readers in
+//! the same process and in others, and no threads of its own.
+//!
+//! Do not use it where records have to be deleted, changed or found by what they hold: a log only grows, and knows
+//! records by their position. For events with streams, indexes and projections use `batpak`; for keys and values use a
+//! database.
+//!
+//! ```
+//! use batpak_segment::{Frame, Log, LogConfig};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let dir = dir.path();
+//! let (log, repair) = Log::open(dir, LogConfig::default())?;
+//! assert!(repair.closed_cleanly);
+//!
+//! // One record, which now survives the death of the process.
+//! let at = log.append(b"first")?;
+//!
+//! // Several as one commit: after a power cut either all of them are there or none.
+//! let mut frame = Frame::new();
+//! frame.push(b"second");
+//! frame.push(b"third");
+//! log.append_frame(&mut frame)?;
+//!
+//! // All of it survives a power cut once this has returned.
+//! log.sync()?;
+//! assert_eq!(log.durable_sequence(), 3);
+//!
+//! let mut buffer = Vec::new();
+//! assert_eq!(log.read(at, &mut buffer)?, b"first");
+//! let all: Result<Vec<_>, _> = log.records(1).map(|found| found.map(|record| record.bytes)).collect();
+//! assert_eq!(all?, [&b"second"[..], b"third"]);
+//! log.close()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **On disk.** A commit is one frame with a checksum over its records, its place and the frame before it. Frames
+//! stand in segment files, and each segment names its neighbours, so that a missing, foreign or copied one shows.
+//! Every frame says up to where its segment was durable when it was written. So what opening finds broken is either
+//! damage, which it refuses with segment and offset, or the torn end of what was never synced, which it cuts and
+//! reports.
+//!
+//! **From outside.** Files, time and randomness come through [`Environment`]. [`MemoryFileSystem`] is a disk for tests;
+//! a [`FileSystem`] of one's own can fail at will.
 #![deny(unsafe_code)]
 
 mod directory;
@@ -32,3 +78,7 @@ pub use real::{RealFileSystem, SystemClock, SystemEntropy};
 pub use recover::{Repair, Torn, Unrecovered};
 
 use header::{Link, Seal};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -118,6 +118,18 @@ impl Log {
     ///
     /// # Errors
     /// See [`Unrecovered::open`] and [`Unrecovered::recover`].
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak_segment::{Log, LogConfig, LogError};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path();
+    /// let (log, _) = Log::open(dir, LogConfig::default())?;
+    /// let second = Log::open(dir, LogConfig::default());
+    /// assert!(matches!(second, Err(LogError::Locked { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(dir: impl AsRef<Path>, config: LogConfig) -> Result<(Self, Repair), LogError> {
         Unrecovered::open(Environment::default(), dir.as_ref(), config)?.recover()
     }
@@ -157,6 +169,9 @@ impl Log {
     ///
     /// # Errors
     /// See [`append_frame`](Self::append_frame).
+    ///
+    /// # Durability
+    /// It survives the death of the process, and a power cut once a sync has covered it.
     pub fn append(&self, record: &[u8]) -> Result<Position, LogError> {
         let mut frame = Frame::new();
         frame.push(record);
@@ -267,7 +282,24 @@ impl Log {
     ///
     /// # Errors
     /// `NotEmpty` if `dir` already holds segments, `Locked` if a writer is at work there; `Damaged` if a segment to be
-    /// copied is; what [`sync`](Self::sync) and the file system report.
+    /// copied is; what [`sync`](Self::sync) and the file system report. What was copied until then is removed.
+    ///
+    /// # Durability
+    /// The copy survives a power cut once this has returned.
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak_segment::{Environment, Log, LogConfig, LogReader};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (dir, backup) = (dir.path().join("log"), dir.path().join("backup"));
+    /// let (log, _) = Log::open(&dir, LogConfig::default())?;
+    /// log.append(b"copied")?;
+    /// log.snapshot(&backup)?;
+    /// log.append(b"not copied")?;
+    /// assert_eq!(LogReader::open(&Environment::default(), &backup, 1)?.end_sequence(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn snapshot(&self, dir: &Path) -> Result<(), LogError> {
         let writer = self.writer();
         self.check_open(&writer)?;

@@ -66,6 +66,23 @@ struct Catalog {
 /// # Consistency
 /// It sees what had been appended when a call began: for one that belongs to a [`Log`](crate::Log) that goes on growing,
 /// for one that was opened by itself it is what was there then.
+///
+/// # Examples
+/// ```
+/// use batpak_segment::{Environment, Log, LogConfig, LogReader};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// let (log, _) = Log::open(dir, LogConfig::default())?;
+/// log.append(b"there")?;
+///
+/// // Another process would do the same, while this one holds the lock.
+/// let beside = LogReader::open(&Environment::default(), dir, 1)?;
+/// log.append(b"later")?;
+/// assert_eq!(beside.records(0).count(), 1);
+/// assert_eq!(log.reader().records(0).count(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct LogReader {
     shared: Arc<Shared>,

@@ -43,6 +43,20 @@ pub struct Torn {
 }
 
 /// A log's directory, locked and listed, before anything in it may be changed.
+///
+/// # Examples
+/// ```
+/// use batpak_segment::{Environment, LogConfig, MemoryFileSystem, Unrecovered};
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// let files = MemoryFileSystem::new();
+/// let env = Environment { file_system: Arc::new(files.clone()), ..Environment::default() };
+/// let (log, _) = Unrecovered::open(env, Path::new("/log"), LogConfig::default())?.recover()?;
+/// log.append(b"in memory")?;
+/// assert!(files.files().iter().any(|path| path.ends_with("0000000000.0000.fbat")));
+/// # Ok::<(), batpak_segment::LogError>(())
+/// ```
 #[derive(Debug)]
 pub struct Unrecovered {
     env: Environment,
@@ -345,7 +359,7 @@ impl Expected {
     fn comparable(&self, link: &Link) -> Link {
         let previous_seal_crc = if self.original_seal { link.previous_seal_crc } else { 0 };
         let previous_count = if self.merged { 0 } else { link.previous_count };
-        Link { previous_seal_crc, previous_count, ..*link }
+        Link { previous_count, previous_seal_crc, ..*link }
     }
 }
 
