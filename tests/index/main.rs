@@ -1,1 +1,9 @@
 //! Tests of the index.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod file;
+mod fixtures;
+mod live;
+mod matches;
+mod race;

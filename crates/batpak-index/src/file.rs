@@ -2,7 +2,7 @@
 
 use crate::layout::{self, FileHeader, HEADER_LEN, KEY_LEN, ROW_LEN, SavedName};
 use crate::live::LiveWriter;
-use crate::row::Link;
+use crate::row::{Link, Row};
 use batpak_core::{Coordinate, EventHash};
 use std::fmt::Display;
 
@@ -72,7 +72,7 @@ pub fn decode(bytes: &[u8], store_id: [u8; 16]) -> Result<Loaded, Refused> {
     let mut index = LiveWriter::new();
     for _ in 0..header.coordinates {
         let (saved, rest) = layout::name(names).ok_or_else(short)?;
-        restore_name(&mut index, &saved)?;
+        restore_name(&mut index, &saved, header.rows)?;
         names = rest;
     }
     if len_of(header.keys, KEY_LEN) != Some(names.len()) {
@@ -80,21 +80,36 @@ pub fn decode(bytes: &[u8], store_id: [u8; 16]) -> Result<Loaded, Refused> {
     }
     let known = index.live().names().len() as u64;
     let rows = rows.chunks_exact(ROW_LEN).map(layout::row);
-    if rows.clone().zip(0..).any(|(row, sequence)| row.sequence() != sequence || u64::from(row.coordinate) >= known) {
+    if !rows.clone().zip(0..).all(|(row, sequence)| follows(&row, sequence, known)) {
         return Err(Refused::new("its rows are not in order"));
     }
-    index.restore(rows, names.chunks_exact(KEY_LEN).map(layout::key));
+    let keys = names.chunks_exact(KEY_LEN).map(layout::key);
+    if keys.clone().any(|(_, sequence)| sequence >= header.rows) {
+        return Err(Refused::new("a key is that of no row"));
+    }
+    index.restore(rows, keys);
     Ok(Loaded { index, last_hash: header.last_hash })
+}
+
+/// Whether a row stands in its place and leads to earlier ones only, so that following its links comes to an end.
+fn follows(row: &Row, sequence: u64, coordinates: u64) -> bool {
+    row.sequence() == sequence
+        && u64::from(row.coordinate) < coordinates
+        && row.previous_in_entity.is_below(sequence)
+        && row.previous_in_scope.is_below(sequence)
 }
 
 fn len_of(count: u64, each: usize) -> Option<usize> {
     usize::try_from(count).ok()?.checked_mul(each)
 }
 
-fn restore_name(index: &mut LiveWriter, saved: &SavedName<'_>) -> Result<(), Refused> {
+fn restore_name(index: &mut LiveWriter, saved: &SavedName<'_>, rows: u64) -> Result<(), Refused> {
     let coordinate = Coordinate::new(saved.entity, saved.scope).map_err(Refused::new)?;
+    let newest = saved.head.newest.map_or(Link::NONE, Link::to);
+    if !newest.is_below(rows) || !saved.newest_in_scope.is_below(rows) {
+        return Err(Refused::new("a newest event is that of no row"));
+    }
     let known = index.intern(&coordinate);
-    let newest_in_scope: Link = saved.newest_in_scope;
-    index.restore_head(&known, saved.head, newest_in_scope);
+    index.restore_head(&known, saved.head, saved.newest_in_scope);
     Ok(())
 }

@@ -105,19 +105,6 @@ impl Live {
         self.names.get(coordinate).map(Known)
     }
 
-    /// The newest event of an entity below `end`.
-    pub fn newest(&self, entity: &str, end: u64) -> Option<&Row> {
-        let chain = self.names.entity(entity)?;
-        let mut link = chain.newest();
-        loop {
-            let row = self.row(link.sequence()?)?;
-            if row.sequence() < end {
-                return Some(row);
-            }
-            link = row.previous_in_entity;
-        }
-    }
-
     /// The rows within `range` that may belong to `region`, in the order of their sequence or against it. Where
     /// [`Matches::needs_record`] says so the record has to be asked too.
     pub fn matches(self: &Arc<Self>, region: &Region, range: Range<u64>, direction: Direction) -> Matches {

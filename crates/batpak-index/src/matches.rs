@@ -1,7 +1,6 @@
 //! Finding the rows of a region.
 
 use crate::live::Live;
-use crate::names::Chain;
 use crate::row::{Link, Row};
 use batpak_core::{Clause, Region, RowFacts};
 use std::ops::Range;
@@ -31,12 +30,54 @@ enum Candidates {
     Range(Range<u64>),
     /// These sequences, in rising order.
     Listed(std::vec::IntoIter<u64>),
+    /// Those of one chain from its newest down, as they are asked for.
+    Followed(Following),
+}
+
+/// A chain of events, followed against its order.
+#[derive(Debug)]
+struct Following {
+    next: Link,
+    by: By,
+    range: Range<u64>,
+}
+
+/// What the events of a chain have in common.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Entity,
+    Scope,
+}
+
+impl Following {
+    /// The chain that holds every event of a clause, if there is such a one.
+    fn of(live: &Live, clause: &Clause, range: &Range<u64>) -> Option<Self> {
+        let (by, chain) = match clause.entity() {
+            Some(entity) => (By::Entity, live.names().entity(entity)),
+            None => (By::Scope, live.names().scope(clause.scope()?)),
+        };
+        Some(Self { next: chain.map_or(Link::NONE, |chain| chain.newest()), by, range: range.clone() })
+    }
+
+    fn next(&mut self, live: &Live) -> Option<u64> {
+        loop {
+            let sequence = self.next.sequence().filter(|sequence| *sequence >= self.range.start)?;
+            let row = live.row(sequence)?;
+            self.next = match self.by {
+                By::Entity => row.previous_in_entity,
+                By::Scope => row.previous_in_scope,
+            };
+            if sequence < self.range.end {
+                return Some(sequence);
+            }
+        }
+    }
 }
 
 impl Matches {
     pub(crate) fn new(live: Arc<Live>, region: &Region, range: Range<u64>, direction: Direction) -> Self {
-        let range = narrow(region, range);
-        let candidates = listed(&live, region, &range).unwrap_or(Candidates::Range(range));
+        let range = narrow(region, range.start..range.end.min(live.len()));
+        let candidates = candidates(&live, region, &range, direction).unwrap_or(Candidates::Range(range));
         Self { live, region: region.clone(), candidates, direction }
     }
 
@@ -56,6 +97,7 @@ impl Matches {
             (Candidates::Range(range), Direction::Backward) => range.next_back(),
             (Candidates::Listed(list), Direction::Forward) => list.next(),
             (Candidates::Listed(list), Direction::Backward) => list.next_back(),
+            (Candidates::Followed(chain), _) => chain.next(&self.live),
         }
     }
 
@@ -95,37 +137,17 @@ fn narrow(region: &Region, range: Range<u64>) -> Range<u64> {
     range.start.max(first)..range.end.min(last.saturating_add(1))
 }
 
-/// The sequences of all clauses, if each of them names an entity or a scope.
-fn listed(live: &Live, region: &Region, range: &Range<u64>) -> Option<Candidates> {
+/// The events of all clauses by their chains, if each of them names an entity or a scope.
+fn candidates(live: &Live, region: &Region, range: &Range<u64>, direction: Direction) -> Option<Candidates> {
+    if let ([clause], Direction::Backward) = (region.clauses(), direction) {
+        return Following::of(live, clause, range).map(Candidates::Followed);
+    }
     let mut sequences = Vec::new();
     for clause in region.clauses() {
-        if let Some(entity) = clause.entity() {
-            let chain = live.names().entity(entity);
-            collect(live, chain, range, |row| row.previous_in_entity, &mut sequences);
-        } else {
-            let chain = live.names().scope(clause.scope()?);
-            collect(live, chain, range, |row| row.previous_in_scope, &mut sequences);
-        }
+        let mut chain = Following::of(live, clause, range)?;
+        sequences.extend(std::iter::from_fn(|| chain.next(live)));
     }
     sequences.sort_unstable();
     sequences.dedup();
     Some(Candidates::Listed(sequences.into_iter()))
-}
-
-/// Follows a chain from its newest event down to the start of `range`.
-fn collect(
-    live: &Live,
-    chain: Option<Arc<Chain>>,
-    range: &Range<u64>,
-    previous: impl Fn(&Row) -> Link,
-    into: &mut Vec<u64>,
-) {
-    let mut link = chain.map_or(Link::NONE, |chain| chain.newest());
-    while let Some(sequence) = link.sequence().filter(|sequence| *sequence >= range.start) {
-        let Some(row) = live.row(sequence) else { return };
-        if sequence < range.end {
-            into.push(sequence);
-        }
-        link = previous(row);
-    }
 }

@@ -75,6 +75,11 @@ impl Link {
         self.0.checked_sub(1)
     }
 
+    /// Whether it leads to a sequence below `end`, or to none.
+    pub(crate) fn is_below(self, end: u64) -> bool {
+        self.0 <= end
+    }
+
     pub(crate) fn as_u64(self) -> u64 {
         self.0
     }
