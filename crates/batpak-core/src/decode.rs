@@ -161,6 +161,20 @@ impl<'a> EventRef<'a> {
     /// assert_eq!(error, RecordError::Truncated { field: "trailer", length: 64, left: 10 });
     /// ```
     pub fn decode(record: &'a [u8]) -> Result<Self, RecordError> {
+        let event = Self::decode_unchecked_extensions(record)?;
+        match event.extensions().map(|(extension, _)| extension).find(|&extension| is_critical(extension)) {
+            Some(extension) => Err(RecordError::UnsupportedExtension { extension }),
+            None => Ok(event),
+        }
+    }
+
+    /// The same, also of an event with a critical extension that this version does not know: for who lists, copies or
+    /// verifies events and shows nobody what they say.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode), but for unknown critical extensions.
+    pub fn decode_unchecked_extensions(record: &'a [u8]) -> Result<Self, RecordError> {
         let (mut body, trailer) = split_trailer(record)?;
         let head = read_head(&mut body)?;
         let names = read_names(&mut body, &head)?;
@@ -269,7 +283,7 @@ impl<'a> EventRef<'a> {
         Tags { rest: self.optional.tags, left: self.optional.tag_count }
     }
 
-    /// Type and bytes of each extension. None of them is critical.
+    /// Type and bytes of each extension.
     pub fn extensions(&self) -> Extensions<'a> {
         Extensions { rest: self.optional.extensions }
     }
@@ -487,10 +501,10 @@ fn read_extensions<'a>(body: &mut Reader<'a>) -> Result<&'a [u8], RecordError> {
 }
 
 fn read_extension(area: &mut Reader<'_>) -> Result<(), RecordError> {
-    let extension = area.u16("extension type")?;
+    area.u16("extension type")?;
     let length = area.u32("extension length")?;
     area.bytes("extension", usize::try_from(length).unwrap_or(usize::MAX))?;
-    if is_critical(extension) { Err(RecordError::UnsupportedExtension { extension }) } else { Ok(()) }
+    Ok(())
 }
 
 fn check_content(content: &[u8], flags: Flags) -> Result<(), RecordError> {
