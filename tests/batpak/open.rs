@@ -17,9 +17,9 @@ fn opening_many_times_adds_no_files_and_no_bytes() {
         let store = Store::open(config).expect("open");
         assert_same(&answers(&store), &before);
         if round % 2 == 0 {
-            store.close().expect("close")
+            store.close().expect("close");
         } else {
-            drop(store)
+            drop(store);
         }
         assert_same(&answers(&machine.open_read_only()), &before);
         assert_eq!(machine.contents(), contents, "round {round}");
@@ -84,7 +84,9 @@ fn a_needed_feature_that_is_not_known_is_refused() {
     machine.edit(path, |bytes| {
         bytes[124] = 4;
         let crc = crc32c(&bytes[..252]);
-        bytes[252..256].copy_from_slice(&crc.to_le_bytes());
+        for (byte, shift) in bytes[252..256].iter_mut().zip([0, 8, 16, 24]) {
+            *byte = u8::try_from(crc >> shift & 0xFF).expect("a byte");
+        }
     });
     check_refused(&machine, |e| matches!(e, StoreError::Unsupported { .. }), &["features 0x4"]);
 }
@@ -366,7 +368,7 @@ fn options_at_their_bounds_open() {
             .with_fd_budget(65_536)
             .with_sync_every_n_events(u64::MAX)
             .with_sync_max_bytes(u64::MAX)
-            .with_sync_interval(Duration::from_secs(3600))
+            .with_sync_interval(Duration::from_hours(1))
             .with_payload_max_bytes(256 << 20)
             .with_batch_max_events(1 << 20)
             .with_batch_max_bytes(1 << 30)

@@ -209,7 +209,7 @@ fn an_index_without_any_segment_is_refused() {
 
 #[test]
 fn an_index_that_is_cut_anywhere_is_made_again() {
-    let (machine, _) = small();
+    let machine = small();
     let index = machine.files.read(INDEX).expect("an index");
     let before = answers(&machine.open());
     for len in (0..index.len()).step_by(7).chain([index.len() - 1]) {
@@ -224,7 +224,7 @@ fn an_index_that_is_cut_anywhere_is_made_again() {
 /// twice, or another entity's be returned.
 #[test]
 fn an_index_with_any_byte_changed_is_made_again() {
-    let (machine, _) = small();
+    let machine = small();
     let index = machine.files.read(INDEX).expect("an index");
     let before = answers(&machine.open());
     let seed = 0x1D;
@@ -238,7 +238,7 @@ fn an_index_with_any_byte_changed_is_made_again() {
 }
 
 /// A store of four events, closed.
-fn small() -> (Machine, ()) {
+fn small() -> Machine {
     let machine = Machine::new();
     let store = machine.open();
     for n in 0..4_u32 {
@@ -247,7 +247,7 @@ fn small() -> (Machine, ()) {
         store.append_with_options(&place, KIND, &json!({"n": n}), options).expect("append");
     }
     store.close().expect("close");
-    (machine, ())
+    machine
 }
 
 #[track_caller]

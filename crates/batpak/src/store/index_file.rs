@@ -20,14 +20,14 @@ pub(crate) fn load(config: &StoreConfig, log: &LogReader) -> Result<(LiveWriter,
     let file = match fs.open(&config.data_dir.join(NAME), OpenMode::Read) {
         // A store without events has none.
         Err(error) if error.kind() == io::ErrorKind::NotFound && log.end_sequence() == 0 => return Err(Vec::new()),
-        opened => opened.map_err(|error| refused(Refused::new(error)))?,
+        opened => opened.map_err(|error| refused(&Refused::new(error)))?,
     };
-    let (loaded, path) = read(config, &*file, log.store_id()).map_err(refused)?;
-    check_history(&loaded, log).map_err(refused)?;
+    let (loaded, path) = read(config, &*file, log.store_id()).map_err(|reason| refused(&reason))?;
+    check_history(&loaded, log).map_err(|reason| refused(&reason))?;
     Ok((loaded.index, path))
 }
 
-fn refused(reason: Refused) -> Vec<RefusedFile> {
+fn refused(reason: &Refused) -> Vec<RefusedFile> {
     vec![RefusedFile { name: NAME.to_owned(), reason: reason.to_string() }]
 }
 

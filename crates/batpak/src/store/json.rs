@@ -236,7 +236,8 @@ fn serialize_map<S: Serializer>(map: &Map<String, Value>, serializer: S) -> Resu
 fn key_from_json(text: &str) -> Result<Value, String> {
     let wrong = |reason: &str| format!("the key ${text} is not what a key is shown as: {reason}");
     let key: Value = serde_json::from_str(text).map_err(|error| wrong(&error.to_string()))?;
-    if key.is_string() || key.to_string() != text {
+    let shown = key.to_string();
+    if key.is_string() || shown != text {
         return Err(wrong("a string, or not compact"));
     }
     Ok(key)

@@ -8,6 +8,7 @@ use crate::store::shared::{Shared, Writing};
 use crate::store::{Environment, Inner, Store, StoreConfig, StoreError, index_file};
 use batpak_index::LiveWriter;
 use batpak_segment::{LogReader, Repair, Unrecovered};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,9 +97,15 @@ impl Store {
         let env = config.environment.clone();
         let start = env.clock.monotonic();
         refuse_lost_segments(&env, &config)?;
-        let (log, repair) = Unrecovered::open(env.clone(), &config.data_dir, config.log_config())?.recover()?;
+        let unrecovered = Unrecovered::open(env.clone(), &config.data_dir, config.log_config())?;
+        // The index is made before anything is mended, so that an event that cannot be read refuses the store as it is.
+        let restored = unrecovered.recover_after(|reader, repair| restore(&config, reader, repair))?;
+        let (log, repair, restored) = restored;
         let reader = log.reader().clone();
-        let (index, mut report) = restore(&config, &reader, &repair)?;
+        let (index, mut report) = match restored {
+            Some(restored) => restored,
+            None => restore(&config, &reader, &repair)?,
+        };
         let next = log.next_sequence();
         let last_millis = next.checked_sub(1).and_then(|last| index.live().row(last)).map_or(0, |row| row.id.millis());
         let live = Arc::clone(index.live());
@@ -138,7 +145,8 @@ impl Store {
 fn refuse_lost_segments(env: &Environment, config: &StoreConfig) -> Result<(), StoreError> {
     let Ok(entries) = env.file_system.read_dir(&config.data_dir) else { return Ok(()) };
     let has_index = entries.iter().any(|entry| entry.name == index_file::NAME);
-    let has_segment = entries.iter().any(|entry| entry.name.ends_with(".fbat"));
+    let is_segment = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == "fbat");
+    let has_segment = entries.iter().any(|entry| is_segment(&entry.name));
     if has_index && !has_segment {
         let reason = format!("segment 0 is missing: there is only an index in {}", config.data_dir.display());
         return Err(StoreError::Corrupt { segment: Some(0), offset: None, reason });
