@@ -36,7 +36,9 @@ pub(crate) fn at(entity: &str, scope: &str) -> Coordinate {
 
 pub(crate) fn hash(sequence: u64) -> EventHash {
     let mut bytes = [9; 32];
-    bytes[..8].copy_from_slice(&sequence.to_ne_bytes());
+    for (byte, shift) in bytes.iter_mut().zip([0, 8, 16]) {
+        *byte = u8::try_from(sequence >> shift & 0xFF).expect("a byte");
+    }
     EventHash::from_bytes(bytes)
 }
 
@@ -51,7 +53,7 @@ pub(crate) fn add(writer: &mut LiveWriter, coordinate: &Coordinate, kind: EventK
         revision: head.len,
         time: Timestamp::from_nanos(i64::try_from(sequence * 7 % 10).expect("small")),
         kind,
-        extras: Extras::new(sequence % 3 == 0, sequence % 4 == 0, sequence % 5 == 0),
+        extras: Extras::new(sequence.is_multiple_of(3), sequence.is_multiple_of(4), sequence.is_multiple_of(5)),
         key,
     };
     writer.add(&known, &added);

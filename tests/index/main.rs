@@ -1,6 +1,6 @@
 //! Tests of the index.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod file;
 mod fixtures;

@@ -10,8 +10,8 @@ const EVENTS: u64 = 30_000;
 /// Entity and scope of an event, by its sequence alone.
 fn place(sequence: u64) -> (String, &'static str) {
     // New names go on appearing while readers look old ones up.
-    let entity = if sequence % 3 == 0 { "hot".to_owned() } else { format!("entity:{}", sequence % 997) };
-    (entity, ["x", "y"][usize::from(sequence % 7 == 0)])
+    let entity = if sequence.is_multiple_of(3) { "hot".to_owned() } else { format!("entity:{}", sequence % 997) };
+    (entity, ["x", "y"][usize::from(sequence.is_multiple_of(7))])
 }
 
 fn expected(region: u64, end: u64) -> Vec<u64> {

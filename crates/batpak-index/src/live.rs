@@ -60,7 +60,7 @@ impl Default for EntityHead {
 pub struct Known(Arc<Name>);
 
 /// The writer's side, the only one of its index.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct LiveWriter {
     live: Arc<Live>,
     heads: Vec<EntityHead>,
@@ -117,12 +117,6 @@ impl Live {
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
         self.rows.iter().map(|(_, row)| row)
-    }
-}
-
-impl Default for LiveWriter {
-    fn default() -> Self {
-        Self { live: Arc::default(), heads: Vec::new(), keys: HashMap::default() }
     }
 }
 
