@@ -99,6 +99,13 @@ impl Shared {
         if visible > self.visible() {
             self.set_visible(visible);
         }
+        let exposed = commit.exposure.since().is_some();
+        drop(commit);
+        // What was written behind a commit that waited for its own sync is not covered by that sync, and found the
+        // exposure begun by that commit, so nobody has told the thread that keeps the interval.
+        if exposed {
+            writing.signal.work();
+        }
     }
 
     /// Reads the record of an event into `buf`. Damage that is met ends writing.
