@@ -19,7 +19,7 @@ pub(crate) struct Commit {
     /// Commits that asked to be synced and are not yet, as first sequence and end.
     unsynced: VecDeque<(u64, u64)>,
     pub(crate) exposure: Exposure,
-    /// Heads as they were before a commit that is under way.
+    /// Heads as they were before the commit that is under way, empty between commits.
     undo: Vec<(Known, EntityHead)>,
 }
 
@@ -86,7 +86,7 @@ impl Commit {
         if same { Ok(()) } else { Err(row.id) }
     }
 
-    /// Gives every event its place and hash, or says which condition does not hold.
+    /// Gives every event its place and hash, or says which condition does not hold; heads are then as they were.
     fn assign(
         &mut self,
         proposed: &mut [Proposed<'_>],
@@ -104,7 +104,9 @@ impl Commit {
             let head = self.index.head(&known);
             if let Some(expected) = event.expected.filter(|expected| *expected != head.len) {
                 let entity = event.coordinate.entity().to_owned();
-                let newest = head.newest;
+                // An earlier item of the batch, which will never be, is no event that stands against it.
+                self.undo_heads();
+                let newest = self.index.head(&known).newest;
                 return Ok(Assigning::Conflict(Outcome::Conflict { entity, expected, actual: head.len, newest }));
             }
             let sequence = first + item as u64;
@@ -143,19 +145,20 @@ impl Commit {
     ) -> Result<Outcome, StoreError> {
         if let Some(cause) = log.failure() {
             let (reason, kind) = (cause.to_string(), cause.kind);
-            return Err(StoreError::Failed { reason, kind, outcome_unknown: false });
+            // The first try of a repetition may or may not be there after reopening.
+            let outcome_unknown =
+                proposed.iter().any(|event| event.key.is_some_and(|key| self.index.key(key).is_some()));
+            return Err(StoreError::Failed { reason, kind, outcome_unknown });
         }
         if let Some(first) = self.replayed(proposed)? {
             return Ok(Outcome::Replayed { first });
         }
-        self.undo.clear();
+        // Not empty if randomness panicked in the middle of the last commit.
+        self.undo_heads();
         let first = log.next_sequence();
         let placed = match self.assign(proposed, frame, first, time) {
             Ok(Assigning::Placed(placed)) => placed,
-            Ok(Assigning::Conflict(conflict)) => {
-                self.undo_heads();
-                return Ok(conflict);
-            }
+            Ok(Assigning::Conflict(conflict)) => return Ok(conflict),
             Err(error) => {
                 self.undo_heads();
                 return Err(error);
@@ -168,6 +171,7 @@ impl Commit {
                 return Err(StoreError::from(error).in_flight());
             }
         };
+        self.undo.clear();
         let mut receipts = Vec::with_capacity(placed.len());
         for (item, (place, event)) in placed.into_iter().zip(proposed.iter()).enumerate() {
             let added = Added {
