@@ -23,11 +23,12 @@ thread_local! {
 const KEPT_FRAME_BYTES: u64 = 1 << 20;
 
 /// Runs `append` with a frame that is empty.
-fn with_frame<T>(append: impl FnOnce(&mut Frame) -> T) -> T {
+fn with_frame<T>(append: impl FnOnce(&mut Frame) -> Result<T, StoreError>) -> Result<T, StoreError> {
     let mut frame = FRAME.take().unwrap_or_default();
     frame.clear();
     let result = append(&mut frame);
-    if frame.encoded_len() <= KEPT_FRAME_BYTES {
+    // Of a frame that was refused it is not known how large it had become.
+    if result.is_ok() && frame.encoded_len() <= KEPT_FRAME_BYTES {
         FRAME.set(Some(frame));
     }
     result
@@ -316,14 +317,24 @@ fn replay(
 ) -> Result<Vec<AppendReceipt>, StoreError> {
     let end = first + proposed.len() as u64;
     if durability == Durability::Synced || end > shared.visible() {
-        shared.make_durable(writing, end)?;
+        shared.make_durable(writing, end).map_err(StoreError::in_flight)?;
     }
+    let by_place = proposed.iter().any(|event| event.key.is_none());
+    let first_keyed = proposed.iter().position(|event| event.key.is_some()).unwrap_or_default();
+    let overhead = overhead_of_item(frame, proposed.len());
+    let mut next_in_commit = None;
     let mut buffer = Vec::new();
     let mut receipts = Vec::with_capacity(proposed.len());
     for (item, event) in proposed.iter().enumerate() {
         let sequence = first + item as u64;
         let row = shared.live.row(sequence).ok_or(StoreError::NotFound { sequence })?;
         let stored = shared.read_record(Position { sequence, offset: row.offset }, &mut buffer)?;
+        // Nothing but its commit tells the event of an item without a key from any other of its entity and kind.
+        if by_place && next_in_commit.is_some_and(|offset| offset != row.offset) {
+            let item = if item <= first_keyed { item - 1 } else { item };
+            return Err(StoreError::PartialReplay { first: first_keyed, item });
+        }
+        next_in_commit = Some(row.offset + overhead + stored.record().len() as u64);
         let same = match stored.content() {
             Content::Payload { bytes, .. } => bytes == payload_of(frame.record_mut(item), event.payload_len),
             // Nothing is left to compare with.
@@ -340,6 +351,15 @@ fn replay(
         });
     }
     Ok(receipts)
+}
+
+/// What a frame has beside each record, in bytes, if there are several: those of one commit stand one behind the other
+/// with nothing else between them.
+fn overhead_of_item(frame: &mut Frame, records: usize) -> u64 {
+    if records < 2 {
+        return 0;
+    }
+    frame.record_offset(1) - frame.record_offset(0) - frame.record_mut(0).len() as u64
 }
 
 /// The payload of a record that has no place yet: what stands before its last 64 bytes.
