@@ -42,7 +42,8 @@ use background::Background;
 use shared::Shared;
 use std::sync::Arc;
 
-/// An event store in a directory. Clones are handles of the same store; it can be shared between threads.
+/// An event store in a directory. Clones are handles of the same store; it can be shared between threads. The
+/// destructor of a thread-local value must not use it: what it keeps per thread may be gone by then, and it panics.
 ///
 /// One process writes a directory at a time, with [`open`](Self::open); any number read it with
 /// [`open_read_only`](Self::open_read_only).
