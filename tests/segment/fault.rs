@@ -4,6 +4,7 @@ use crate::disk::Disk;
 use crate::random::Random;
 use batpak_segment::{Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, OpenMode};
 use std::collections::BTreeSet;
+use std::fmt::{self, Debug, Formatter};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -121,6 +122,16 @@ impl Machine {
 #[derive(Clone, Debug)]
 pub(crate) struct FaultFileSystem {
     machine: Arc<Mutex<Machine>>,
+    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
+}
+
+/// Something that happens while a file is synced.
+struct Meanwhile(Box<dyn FnOnce() + Send>);
+
+impl Debug for Meanwhile {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("Meanwhile")
+    }
 }
 
 type Guard<'a> = MutexGuard<'a, Machine>;
@@ -131,7 +142,7 @@ impl FaultFileSystem {
     }
 
     fn with(disk: Disk) -> Self {
-        Self { machine: Arc::new(Mutex::new(Machine::new(disk))) }
+        Self { machine: Arc::new(Mutex::new(Machine::new(disk))), meanwhile: Arc::default() }
     }
 
     fn machine(&self) -> Guard<'_> {
@@ -141,6 +152,11 @@ impl FaultFileSystem {
     /// Plans a fault.
     pub(crate) fn plan(&self, when: When, fault: Fault) {
         self.machine().faults.push((when, fault));
+    }
+
+    /// Has something happen while the next file is synced.
+    pub(crate) fn during_the_next_sync(&self, act: impl FnOnce() + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some(Meanwhile(Box::new(act)));
     }
 
     /// How many calls there were.
@@ -347,6 +363,10 @@ impl File for FaultFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        let meanwhile = self.file_system.meanwhile.lock().unwrap().take();
+        if let Some(Meanwhile(act)) = meanwhile {
+            act();
+        }
         let result = self.file_system.call(Operation::Sync, |machine, _| {
             machine.disk.inodes[self.inode].sync();
             Ok(())

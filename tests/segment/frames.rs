@@ -36,7 +36,7 @@ fn a_frame_can_be_filled_and_changed_and_used_again() {
     let mut frame = Frame::new();
     assert!(frame.is_empty());
     frame.push(b"one");
-    frame.push_frame_record(256, true, b"beside").unwrap();
+    frame.push_frame_record(256, b"beside").unwrap();
     let failed: Result<(), &str> = frame.push_with(|buffer| {
         buffer.extend_from_slice(b"half of it");
         Err("no")
@@ -63,7 +63,7 @@ fn a_frame_can_be_filled_and_changed_and_used_again() {
 
 #[test]
 fn the_types_of_the_log_itself_cannot_be_pushed() {
-    let error = Frame::new().push_frame_record(255, false, b"").unwrap_err();
+    let error = Frame::new().push_frame_record(255, b"").unwrap_err();
     assert!(matches!(error, LogError::InvalidOption { min: 256, value: 255, .. }), "{error}");
 }
 
@@ -72,7 +72,7 @@ fn frame_records_burn_no_sequence() {
     let fs = FaultFileSystem::new();
     let (log, _) = open(&fs, LogConfig::default());
     let mut frame = Frame::new();
-    frame.push_frame_record(300, false, b"only this").unwrap();
+    frame.push_frame_record(300, b"only this").unwrap();
     assert_eq!(log.append_frame(&mut frame).unwrap().first_sequence, 0);
     assert_eq!(log.append_frame(&mut Frame::new()).unwrap().first_sequence, 0);
     assert_eq!(log.append(b"first").unwrap().sequence, 0);
@@ -139,6 +139,26 @@ fn a_frame_copied_to_another_offset_is_not_taken() {
     let (found, repair) = reopened(&fs, LogConfig::default());
     assert_eq!(found, [b"once"]);
     assert_eq!(repair.torn.map(|torn| torn.frames), Some(0));
+}
+
+/// Two histories of one segment: the same place and sequence, another frame before.
+#[test]
+fn a_frame_of_another_history_of_its_segment_is_not_taken() {
+    let fs = FaultFileSystem::new();
+    drop(open(&fs, LogConfig::default()));
+    let twin = fs.after_kill();
+    for (fs, records) in [(&fs, [b"mine", b"more"]), (&twin, [b"hers", b"tail"])] {
+        let (log, _) = open(fs, LogConfig::default());
+        append(&log, &[records[0], records[1]]);
+        std::mem::forget(log);
+    }
+    let other = read(&twin, &segment(0));
+    let second = usize::try_from(LINK_END).unwrap() + 56;
+    let fs = fs.after_kill();
+    edit(&fs, &segment(0), |bytes| bytes[second..].copy_from_slice(&other[second..]));
+    let (found, repair) = reopened(&fs, LogConfig::default());
+    assert_eq!(found, [b"mine"]);
+    assert_eq!(repair.torn.map(|torn| torn.frames), Some(1));
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn records_end_at_the_first_damaged_place() {
     drop(log);
     edit(&fs, &segment(0), |bytes| bytes[usize::try_from(at[1].offset).unwrap() + 8] ^= 1);
     let (log, _) = open(&fs, LogConfig::default());
-    let found: Vec<_> = log.records(0).collect();
+    let found: Vec<_> = log.records(0).take(10).collect();
     assert_eq!(found.len(), 2);
     assert_eq!(found[0].as_ref().unwrap().bytes, b"0");
     let error = found[1].as_ref().unwrap_err();

@@ -53,7 +53,7 @@ fn a_segment_of_frame_records_alone_hides_no_record() {
     append(&log, &[b"0"]);
     log.rotate().unwrap();
     let mut frame = Frame::new();
-    frame.push_frame_record(256, false, b"alone").unwrap();
+    frame.push_frame_record(256, b"alone").unwrap();
     log.append_frame(&mut frame).unwrap();
     log.rotate().unwrap();
     let at = log.append(b"1").unwrap();

@@ -114,7 +114,7 @@ impl Session<'_> {
         for record in records {
             frame.push(&record);
             if record.len() % 5 == 0 {
-                frame.push_frame_record(256, false, b"a position")?;
+                frame.push_frame_record(256, b"a position")?;
             }
             self.model.records.push(record);
         }

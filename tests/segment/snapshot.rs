@@ -37,7 +37,7 @@ fn a_copy_has_the_frame_records_that_follow_the_last_record() {
     let (log, _) = open(&fs, LogConfig::default());
     append(&log, &[b"a record"]);
     let mut frame = Frame::new();
-    frame.push_frame_record(256, false, b"where a consumer stands").unwrap();
+    frame.push_frame_record(256, b"where a consumer stands").unwrap();
     log.append_frame(&mut frame).unwrap();
     log.snapshot("/copy".as_ref()).unwrap();
     let copied = fs.contents().into_iter().find(|(path, _)| path.starts_with("/copy")).unwrap().1;

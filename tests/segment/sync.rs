@@ -4,6 +4,7 @@ use crate::fault::{Fault, FaultFileSystem, Operation, When};
 use crate::store::{append, assert_failed, config, contents, open, reopened};
 use batpak_segment::{LogConfig, LogError};
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 #[test]
 fn nothing_is_called_durable_before_a_sync() {
@@ -64,6 +65,28 @@ fn one_failed_sync_ends_writing_and_reads_go_on() {
     assert_failed(log.close(), "sync");
     assert!(matches!(log.close(), Err(LogError::Closed)));
     assert_eq!(log.durable_sequence(), 1);
+}
+
+#[test]
+fn a_sync_that_succeeds_after_a_failure_makes_nothing_durable() {
+    let fs = FaultFileSystem::new();
+    let log = Arc::new(open(&fs, LogConfig::default()).0);
+    append(&log, &[b"0"]);
+    let reader = Arc::clone(&log);
+    fs.during_the_next_sync(move || reader.fail("read", &LogError::Closed));
+    assert_failed(log.sync(), "read");
+    assert_eq!(log.durable_sequence(), 0);
+}
+
+#[test]
+fn what_is_appended_during_a_sync_is_not_durable_by_it() {
+    let fs = FaultFileSystem::new();
+    let log = Arc::new(open(&fs, LogConfig::default()).0);
+    append(&log, &[b"0"]);
+    let other = Arc::clone(&log);
+    fs.during_the_next_sync(move || append(&other, &[b"1"]));
+    log.sync().unwrap();
+    assert_eq!((log.durable_sequence(), log.next_sequence()), (1, 2));
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::layout::{
 ///     buffer.extend_from_slice(b"another, written in place");
 ///     Ok::<_, std::io::Error>(())
 /// })?;
-/// frame.push_frame_record(FIRST_USER_TYPE, false, b"no record: it has no sequence")?;
+/// frame.push_frame_record(FIRST_USER_TYPE, b"no record: it has no sequence")?;
 /// assert_eq!(frame.len(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -83,12 +83,12 @@ impl Frame {
         }
     }
 
-    /// Adds a frame record; its type is at least [`FIRST_USER_TYPE`](crate::FIRST_USER_TYPE). A reader that does not
-    /// know the type of a critical one refuses the segment.
+    /// Adds a frame record; its type is at least [`FIRST_USER_TYPE`](crate::FIRST_USER_TYPE). Readers that do
+    /// not know the type skip it.
     ///
     /// # Errors
     /// `InvalidOption` if the type belongs to the log itself.
-    pub fn push_frame_record(&mut self, record_type: u16, critical: bool, body: &[u8]) -> Result<(), LogError> {
+    pub fn push_frame_record(&mut self, record_type: u16, body: &[u8]) -> Result<(), LogError> {
         if record_type < layout::FIRST_USER_TYPE {
             return Err(LogError::InvalidOption {
                 field: "frame record type",
@@ -97,7 +97,7 @@ impl Frame {
                 value: u64::from(record_type),
             });
         }
-        self.push_typed(record_type, u16::from(critical), body);
+        self.push_typed(record_type, 0, body);
         Ok(())
     }
 

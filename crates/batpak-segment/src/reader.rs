@@ -142,7 +142,12 @@ impl LogReader {
         fd_budget: usize,
         listing: &Listing,
     ) -> Result<(Self, Repair), LogError> {
-        let Found { sealed, active, .. } = examine(env, dir, &listing.segments)?;
+        Self::of_found(env, fd_budget, &examine(env, dir, &listing.segments)?)
+    }
+
+    /// A reader of what was found, as far as it is valid.
+    pub(crate) fn of_found(env: &Environment, fd_budget: usize, found: &Found) -> Result<(Self, Repair), LogError> {
+        let Found { sealed, active, .. } = found;
         let path = &active.file.path;
         let file: Arc<dyn File> = if active.tail.is_empty() {
             env.file_system.open(path, OpenMode::Read).map_err(LogError::io("open", path))?
@@ -151,7 +156,7 @@ impl LogReader {
             Arc::new(MemoryFile::new([&active.bytes[..keep], &active.tail].concat()))
         };
         let link = active.chain.link.unwrap_or(active.link);
-        let reader = Self::new(env, fd_budget, &sealed, Segment::new(&active.file, link), file);
+        let reader = Self::new(env, fd_budget, sealed, Segment::new(&active.file, link), file);
         reader.set_end(active.chain.sequence.unwrap_or(link.first_sequence));
         let segments = sealed.len() as u64 + 1;
         Ok((reader, active.report(segments)))

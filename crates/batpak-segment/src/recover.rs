@@ -7,7 +7,7 @@ use crate::frame::{Frame, Place};
 use crate::header::{Id, Link, Seal, SegmentHeader};
 use crate::layout::{FRAME_HEADER_LEN, LINK_FRAME_LEN, SEAL_FRAME_LEN, SEGMENT_HEADER_LEN};
 use crate::log::{Log, LogConfig, Start};
-use crate::reader::Segment;
+use crate::reader::{LogReader, Segment};
 use crate::scan::{Chain, End, Last, Scan, scan};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -89,9 +89,29 @@ impl Unrecovered {
     /// # Errors
     /// `Damaged` and the like if something durable is missing or changed: nothing is changed then. I/O errors.
     pub fn recover(self) -> Result<(Log, Repair), LogError> {
+        let (log, repair, _) = self.recover_after(|_, _| Ok::<_, LogError>(()))?;
+        Ok((log, repair))
+    }
+
+    /// The same, after `look` has read what will be kept and was told what will be mended. If it refuses, nothing is
+    /// changed. It is not called for a log that is new.
+    ///
+    /// # Errors
+    /// Those of `look`, and those of [`recover`](Self::recover).
+    pub fn recover_after<T, E: From<LogError>>(
+        self,
+        look: impl FnOnce(&LogReader, &Repair) -> Result<T, E>,
+    ) -> Result<(Log, Repair, Option<T>), E> {
         let found = match self.listing.segments.as_slice() {
             [] => None,
             segments => Some(examine(&self.env, &self.dir, segments)?),
+        };
+        let seen = match &found {
+            None => None,
+            Some(found) => {
+                let (reader, repair) = LogReader::of_found(&self.env, self.config.fd_budget, found)?;
+                Some(look(&reader, &repair)?)
+            }
         };
         // The writer before may have died between a rename and the sync of the directory: nothing may rest on an entry,
         // and nothing that it replaces be removed, before that entry is durable.
@@ -102,7 +122,7 @@ impl Unrecovered {
             Some(found) => mend(&self.env, found)?,
         };
         repair.removed = self.listing.leftovers;
-        Ok((Log::start(self.env, self.dir, self.config, self.lock, start), repair))
+        Ok((Log::start(self.env, self.dir, self.config, self.lock, start), repair, seen))
     }
 
     fn remove_leftovers(&self) -> Result<(), LogError> {

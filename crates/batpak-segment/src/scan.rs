@@ -4,9 +4,7 @@
 use crate::error::{Damage, LogError};
 use crate::frame::{FrameRef, Item};
 use crate::header::{Id, Link, Seal};
-use crate::layout::{
-    self, CRITICAL, FIRST_USER_TYPE, FRAME_ALIGN, LINK_TYPE, MARK_TYPE, SEAL_TYPE, SEGMENT_HEADER_LEN,
-};
+use crate::layout::{self, CRITICAL, FRAME_ALIGN, LINK_TYPE, MARK_TYPE, SEAL_TYPE, SEGMENT_HEADER_LEN};
 use std::path::Path;
 
 /// What the frames of a segment add up to.
@@ -128,7 +126,6 @@ impl Chain {
                 }
                 LINK_TYPE | SEAL_TYPE => return Err(misplaced(record_type)),
                 MARK_TYPE if alone && frame.header.durable_mark == self.at => facts.last = Last::Close,
-                known_to_user if known_to_user >= FIRST_USER_TYPE => {}
                 unknown if flags & CRITICAL != 0 => return Err(Stop::Unknown(unknown)),
                 _ => {}
             }
