@@ -2,15 +2,26 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod append;
+mod batch;
+mod chain;
+mod conditions;
 mod cursors;
+mod durability;
+mod failure;
 mod filters;
 mod fixtures;
+mod idempotency;
+mod json;
+mod kill;
+mod limits;
+mod model;
 mod open;
+mod options;
 mod paths;
+mod policy;
 mod projections;
 mod queries;
 mod read_only;
 mod snapshots;
-mod json;
-mod chain;
-mod model;
+mod support;
