@@ -3,6 +3,7 @@
 //!
 //! `bytes`, `header`, `frame`, `segment`, `directory`, `record`, `chain` and `messagepack` are the reader; they use no
 //! crate of this workspace. `encode` makes files the same way.
+#![expect(clippy::case_sensitive_file_extension_comparisons, reason = "the names of a store's files have one spelling")]
 #![expect(
     clippy::expect_used,
     clippy::panic,
