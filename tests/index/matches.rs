@@ -2,7 +2,7 @@
 
 use crate::fixtures::{ENTITIES, KIND, OTHER, Random, SCOPES, add, at, filled, found, rows};
 use batpak_core::{EventId, Region, RowFacts, Timestamp};
-use batpak_index::{Direction, LiveWriter, Matches, Row};
+use batpak_index::{Direction, Extras, LiveWriter, Matches, Row};
 use std::ops::Range;
 
 /// Every row, by what a region says of it.
@@ -133,4 +133,22 @@ fn the_newest_event_of_a_long_stream_costs_one_step() {
     };
     let (short, long) = (fastest(10), fastest(200_000));
     assert!(long < short * 50 + std::time::Duration::from_micros(20), "{short:?} became {long:?}");
+}
+
+/// A record that is not asked for nothing saves a read; one that is not asked though it matches is an event lost.
+#[test]
+fn extras_say_which_records_can_match() {
+    let id = EventId::from_u128(1);
+    let regions =
+        [Region::tag("t"), Region::correlation(id), Region::causation(id), Region::tag("t").with_causation(id)];
+    let can = |tags, correlation, causation| {
+        let extras = Extras::new(tags, correlation, causation);
+        regions.clone().map(|region| extras.can_match(&region.clauses()[0]))
+    };
+    assert_eq!(can(false, false, false), [false; 4]);
+    assert_eq!(can(true, false, false), [true, false, false, false]);
+    assert_eq!(can(false, true, false), [false, true, false, false]);
+    assert_eq!(can(false, false, true), [false, false, true, false]);
+    assert_eq!(can(true, true, true), [true; 4]);
+    assert!(Extras::default().can_match(&Region::entity("a").clauses()[0]));
 }

@@ -32,10 +32,12 @@ impl Refused {
 /// The bytes of a file that holds this index.
 pub fn encode(index: &LiveWriter, store_id: [u8; 16]) -> Vec<u8> {
     let live = index.live();
-    let mut body = Vec::with_capacity(live.rows().count() * ROW_LEN);
+    let rows = usize::try_from(live.len()).unwrap_or(0);
+    let mut bytes = Vec::with_capacity(HEADER_LEN + rows * ROW_LEN);
+    bytes.resize(HEADER_LEN, 0);
     let mut last_hash = EventHash::GENESIS;
     for row in live.rows() {
-        layout::push_row(&mut body, row);
+        layout::push_row(&mut bytes, row);
     }
     for name in live.names().iter() {
         let head = index.heads().get(name.entity.number as usize).copied().unwrap_or_default();
@@ -43,17 +45,16 @@ pub fn encode(index: &LiveWriter, store_id: [u8; 16]) -> Vec<u8> {
             last_hash = head.hash;
         }
         let (entity, scope) = (name.coordinate.entity(), name.coordinate.scope());
-        layout::push_name(&mut body, &SavedName { entity, scope, head, newest_in_scope: name.scope.newest() });
+        layout::push_name(&mut bytes, &SavedName { entity, scope, head, newest_in_scope: name.scope.newest() });
     }
     let mut keys = 0;
     for (key, sequence) in index.keys() {
-        layout::push_key(&mut body, key, sequence);
+        layout::push_key(&mut bytes, key, sequence);
         keys += 1;
     }
     let header = FileHeader { store_id, rows: live.len(), coordinates: live.names().len() as u64, keys, last_hash };
-    let mut bytes = Vec::with_capacity(HEADER_LEN + body.len());
-    bytes.extend_from_slice(&layout::encode_header(&header, &body));
-    bytes.append(&mut body);
+    let header = layout::encode_header(&header, &bytes[HEADER_LEN..]);
+    bytes[..HEADER_LEN].copy_from_slice(&header);
     bytes
 }
 

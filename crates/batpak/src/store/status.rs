@@ -13,7 +13,7 @@ use std::sync::PoisonError;
 pub struct Stats {
     /// Number of events.
     pub events: u64,
-    /// Number of entities.
+    /// Number of entities; one whose first event waits for its sync counts already.
     pub entities: u64,
     /// Number of segments.
     pub segments: u64,
@@ -29,7 +29,8 @@ pub struct Diagnostics {
     pub open_report: Option<OpenIndexReport>,
     /// Every event below this sequence can be read.
     pub visible: u64,
-    /// Every event below this sequence survives a power cut.
+    /// Every event below this sequence survives a power cut. A store that is open for reading only cannot know what its
+    /// writer has synced: there it is every event that it sees.
     pub durable: u64,
     /// Why nothing is accepted any more, if a write or sync failed or damage was met.
     pub failure: Option<String>,
@@ -87,7 +88,7 @@ impl Store {
         })
     }
 
-    /// The head over all events that are durable. The first call reads the hashes of all of them, later ones those
+    /// The head over all events that are [durable](Diagnostics::durable). The first call reads the hashes of all of them, later ones those
     /// that have come since.
     ///
     /// # Errors
