@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use crate::error::Error;
 
 pub(crate) const HELP: &str = "\
@@ -9,17 +11,32 @@ usage: cargo xtask <task>
   test              all tests that do not depend on the hardware
   ci                format, clippy, docs, lint, dependencies, builds without std
   perf-gates        the ignored tests, in release mode: they measure this machine
+  bench             all benches of this workspace
+  bench --compare   measures batpak beside other stores and writes docs/BENCHMARKS.md; with `--quick`, less of
+                    everything, and the report goes below target/
+  bench --report F  writes docs/BENCHMARKS.md from the lines of an earlier comparison
   kill --rounds N   kill a writing process N times, and check what it had acknowledged
   help              this text";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Task {
     Help,
     Lint,
     Test,
     Ci,
     PerfGates,
+    Bench(Bench),
     Kill { rounds: u32 },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Bench {
+    All,
+    Compare {
+        quick: bool,
+    },
+    /// The report alone, from a file of lines.
+    Report(PathBuf),
 }
 
 pub(crate) fn parse(args: &[String]) -> Result<Task, Error> {
@@ -30,6 +47,11 @@ pub(crate) fn parse(args: &[String]) -> Result<Task, Error> {
         ["test"] => Ok(Task::Test),
         ["ci"] => Ok(Task::Ci),
         ["perf-gates"] => Ok(Task::PerfGates),
+        ["bench"] => Ok(Task::Bench(Bench::All)),
+        ["bench", "--compare"] => Ok(Task::Bench(Bench::Compare { quick: false })),
+        ["bench", "--compare", "--quick"] => Ok(Task::Bench(Bench::Compare { quick: true })),
+        ["bench", "--report", file] => Ok(Task::Bench(Bench::Report(file.into()))),
+        ["bench", ..] => Err(Error::Usage("bench takes nothing, `--compare [--quick]` or `--report FILE`".to_owned())),
         ["kill", "--rounds", count] => Ok(Task::Kill { rounds: rounds(count)? }),
         ["kill", ..] => Err(Error::Usage("kill needs `--rounds N`".to_owned())),
         [] => Err(Error::Usage("no task given".to_owned())),
@@ -46,7 +68,7 @@ fn rounds(count: &str) -> Result<u32, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Task, parse};
+    use super::{Bench, Task, parse};
 
     fn parsed(line: &str) -> Result<Task, String> {
         let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
@@ -67,6 +89,10 @@ mod tests {
         assert_eq!(parsed("test"), Ok(Task::Test));
         assert_eq!(parsed("ci"), Ok(Task::Ci));
         assert_eq!(parsed("perf-gates"), Ok(Task::PerfGates));
+        assert_eq!(parsed("bench"), Ok(Task::Bench(Bench::All)));
+        assert_eq!(parsed("bench --compare"), Ok(Task::Bench(Bench::Compare { quick: false })));
+        assert_eq!(parsed("bench --compare --quick"), Ok(Task::Bench(Bench::Compare { quick: true })));
+        assert_eq!(parsed("bench --report lines"), Ok(Task::Bench(Bench::Report("lines".into()))));
         assert_eq!(parsed("kill --rounds 40"), Ok(Task::Kill { rounds: 40 }));
     }
 
@@ -75,6 +101,7 @@ mod tests {
         check_refused("", "no task given");
         check_refused("lnit", "no such task: `lnit`");
         check_refused("lint --fast", "no such task: `lint --fast`");
+        check_refused("bench --quick", "bench takes nothing, `--compare [--quick]`");
         check_refused("kill", "kill needs `--rounds N`");
         check_refused("kill --rounds", "kill needs `--rounds N`");
         check_refused("kill --rounds 0", "`--rounds 0`: not a number");

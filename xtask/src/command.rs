@@ -19,6 +19,12 @@ pub(crate) fn rustc(args: &[&str]) -> Command {
     command
 }
 
+pub(crate) fn git(args: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command.args(args).current_dir(root());
+    command
+}
+
 pub(crate) fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)

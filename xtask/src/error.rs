@@ -19,6 +19,12 @@ pub(crate) enum Error {
     File { path: String, source: io::Error },
     #[error("{path}: not Rust: {message}")]
     NotRust { path: String, message: String },
+    #[error("{path}: line {line} is not what `benches/compare` prints")]
+    Line { path: String, line: usize, source: serde_json::Error },
+    #[error("{path}: {message}")]
+    Marker { path: String, message: String },
+    #[error("{path} was not drawn: {message}")]
+    Plot { path: String, message: String },
     #[error("lint: {0} found")]
     Findings(usize),
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 mod ci;
 mod command;
 mod error;
@@ -35,6 +36,7 @@ fn perform(task: Task) -> Result<(), Error> {
         Task::Test => run(&mut cargo(&["test", "--workspace"]))?,
         Task::Ci => ci::run()?,
         Task::PerfGates => run(&mut cargo(&["test", "--release", "--workspace", "--", "--ignored"]))?,
+        Task::Bench(task) => bench::run(task)?,
         Task::Kill { rounds } => kill(rounds)?,
     }
     Ok(())
