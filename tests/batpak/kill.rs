@@ -2,6 +2,7 @@
 
 use crate::support::PATIENCE;
 use batpak::prelude::*;
+use batpak::store::WritePath;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -66,7 +67,8 @@ fn config(dir: impl AsRef<Path>) -> StoreConfig {
 fn the_process_that_is_killed() {
     let (Ok(dir), Ok(seed)) = (std::env::var(DIRECTORY), std::env::var(SEED)) else { return };
     let seed: u64 = seed.parse().expect("a number");
-    let store = Store::open(config(dir)).expect("opens");
+    let path = if seed.is_multiple_of(2) { WritePath::Direct } else { WritePath::Tail };
+    let store = Store::open(config(dir).with_write_path(path)).expect("opens");
     thread::scope(|scope| {
         for thread in 0..THREADS {
             let store = &store;

@@ -1,5 +1,10 @@
 //! Tests of the segment log, through its public API.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects and stops where that is not so")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test says what it expects and stops where that is not so"
+)]
 
 mod bytes;
 mod directory;
@@ -15,4 +20,5 @@ mod simulation;
 mod snapshot;
 mod store;
 mod sync;
+mod tail;
 mod wal;

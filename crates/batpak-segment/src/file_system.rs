@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// How a file is opened.
@@ -116,6 +117,26 @@ pub trait File: Debug + Send + Sync {
         Ok(None)
     }
 
+    /// Reserves room for the first `len` bytes, so that writing there does not fail for lack of it; the file gets at
+    /// least this length, and what was not written reads as zeros.
+    ///
+    /// # Errors
+    /// `Unsupported` where the file system cannot, `StorageFull` if there is no room; what the system reports.
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        let _ = len;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Maps the first `len` bytes, a multiple of 8, for reading and writing; all of them are allocated. `None` where
+    /// the file system cannot.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn map_shared(&self, len: u64) -> io::Result<Option<Box<dyn SharedMapping>>> {
+        let _ = len;
+        Ok(None)
+    }
+
     /// Whether the file is empty.
     ///
     /// # Errors
@@ -127,6 +148,12 @@ pub trait File: Debug + Send + Sync {
 
 /// The bytes of a file that is mapped.
 pub trait Mapping: Debug + Send + Sync + AsRef<[u8]> {}
+
+/// The bytes of a file that is mapped for reading and writing. They outlive the process.
+pub trait SharedMapping: Debug + Send + Sync {
+    /// The bytes as words, in the byte order of the machine.
+    fn words(&self) -> &[AtomicU64];
+}
 
 /// Fills `buf` from `offset` on, as far as the file goes, and says how far.
 ///

@@ -3,6 +3,7 @@
 //! `docs/FORMAT.md` is the specification; every offset stands here and nowhere else.
 
 #![expect(clippy::little_endian_bytes, reason = "this module is where bytes are decided")]
+#![expect(clippy::host_endian_bytes, reason = "the words of a mapping are the bytes of its file")]
 
 use crate::header::SegmentHeader;
 use crate::{Link, Seal};
@@ -78,6 +79,16 @@ const _: () = assert!(SEAL_FRAME_LEN == 88, "stable since format 1");
 /// Length of the frame that begins a segment.
 pub(crate) const LINK_FRAME_LEN: usize = padded(FRAME_HEADER_LEN + ITEM_HEADER_LEN + TYPED_HEADER_LEN + LINK_LEN);
 const _: () = assert!(LINK_FRAME_LEN == 104, "stable since format 1");
+
+/// Eight bytes as the word that stands for them in memory; fewer stand for nothing.
+pub(crate) fn word(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes))
+}
+
+/// The bytes that a word stands for.
+pub(crate) fn word_bytes(word: u64) -> [u8; 8] {
+    word.to_ne_bytes()
+}
 
 /// `len` rounded up to the alignment of frames.
 pub(crate) const fn padded(len: usize) -> usize {

@@ -47,6 +47,7 @@
 //! a [`FileSystem`] of one's own can fail at will.
 #![deny(unsafe_code)]
 
+mod active;
 mod directory;
 mod error;
 mod file_system;
@@ -62,16 +63,17 @@ mod recover;
 mod scan;
 mod snapshot;
 mod sync;
+mod tail;
 
 pub use error::{Damage, Failure, LogError};
 pub use file_system::{
-    Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, Mapping, OpenMode, read_full,
-    write_full,
+    Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, Mapping, OpenMode, SharedMapping,
+    read_full, write_full,
 };
 pub use frame::Frame;
 pub use header::{Id, LogHead};
 pub use layout::{FIRST_USER_TYPE, FORMAT};
-pub use log::{Appended, Log, LogConfig, Unsynced};
+pub use log::{Appended, Log, LogConfig, Unsynced, WritePath};
 pub use memory::MemoryFileSystem;
 pub use reader::{LogReader, Position, Record, Records};
 pub use real::{RealFileSystem, SystemClock, SystemEntropy};

@@ -1,8 +1,9 @@
 //! The log that is open for writing: appends, rotation, closing.
 
+use crate::active::ActiveSegment;
 use crate::directory::{self, SegmentFile};
 use crate::error::{Failure, LogError};
-use crate::file_system::{Environment, File, Lock, OpenMode, write_full};
+use crate::file_system::{Environment, File, Lock, OpenMode};
 use crate::frame::{Frame, Place};
 use crate::header::{Link, LogHead, Seal, SegmentHeader};
 use crate::layout::{LINK_FRAME_LEN, SEAL_FRAME_LEN, SEGMENT_HEADER_LEN};
@@ -10,6 +11,7 @@ use crate::reader::{LogReader, Position, Records, Segment};
 use crate::recover::{Repair, Unrecovered};
 use crate::snapshot;
 use crate::sync::{GroupSync, Written};
+use crate::tail::{self, Tail};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,11 +28,24 @@ pub struct LogConfig {
     pub frame_max_bytes: u64,
     /// How many files of sealed segments may be open at once, from 1 to 65536; 64 by default.
     pub fd_budget: usize,
+    /// How appends reach the disk.
+    pub write_path: WritePath,
+}
+
+/// How an append reaches the disk. What it survives is the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WritePath {
+    /// It is written to the segment, with one call to the system.
+    #[default]
+    Direct,
+    /// It is copied into a mapped file, the tail, and whoever syncs writes all of that to the segment at once. Where
+    /// files cannot be mapped, as `Direct`.
+    Tail,
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { segment_max_bytes: 64 << 20, frame_max_bytes: 65 << 20, fd_budget: 64 }
+        Self { segment_max_bytes: 64 << 20, frame_max_bytes: 65 << 20, fd_budget: 64, write_path: WritePath::default() }
     }
 }
 
@@ -55,6 +70,8 @@ pub struct Appended {
     pub offset: u64,
     /// Its length in bytes.
     pub bytes: u64,
+    /// What a power cut could take, this commit included.
+    pub unsynced: Unsynced,
 }
 
 /// What a power cut could take.
@@ -81,12 +98,16 @@ pub struct Log {
     sync: GroupSync,
     reader: LogReader,
     lock: Mutex<Option<Box<dyn Lock>>>,
+    /// Held by whoever makes the next segment; taken before a sync is led and before the writer.
+    preparing: Mutex<()>,
 }
 
 /// What only the thread that appends may touch.
 #[derive(Debug)]
 struct Writer {
-    file: Arc<dyn File>,
+    file: Arc<ActiveSegment>,
+    /// Whether a tail may be made that is not there yet.
+    wants_tail: bool,
     header: SegmentHeader,
     /// Sequence of the first record of the active segment.
     first_sequence: u64,
@@ -138,11 +159,13 @@ impl Log {
         let Start { sealed, active, file, at, previous, sequence, spare, marked } = start;
         let header = active.header;
         let first_sequence = active.first_sequence();
-        let reader = LogReader::new(&env, config.fd_budget, &sealed, active, Arc::clone(&file));
+        let file = Arc::new(ActiveSegment::new(file, None, at, config.segment_max_bytes));
+        let reader = LogReader::new(&env, config.fd_budget, &sealed, active, Arc::clone(&file) as Arc<dyn File>);
         reader.set_end(sequence);
         let written = Written { frames: 0, sequence, offset: at, segment: header.number };
         let writer = Writer {
             file,
+            wants_tail: config.write_path == WritePath::Tail,
             header,
             first_sequence,
             at,
@@ -162,6 +185,7 @@ impl Log {
             sync: GroupSync::new(&written),
             reader,
             lock: Mutex::new(Some(lock)),
+            preparing: Mutex::default(),
         }
     }
 
@@ -194,17 +218,50 @@ impl Log {
             writer = self.rotate_if(|writer| self.must_rotate(writer, frame))?;
             self.check_append(&writer, frame)?;
         }
+        self.prepare(&mut writer, frame.encoded_len())?;
         self.write(&mut writer, frame)
+    }
+
+    /// Makes room for a commit, in the file and in the tail. A failure changes nothing.
+    fn prepare(&self, writer: &mut Writer, len: u64) -> Result<(), LogError> {
+        let path = || writer.header.file_name();
+        let end = writer.at + len + SEAL_FRAME_LEN as u64;
+        writer.file.reserve(end).map_err(|source| LogError::Io {
+            operation: "reserve room in",
+            path: path().into(),
+            source,
+        })?;
+        let tail_len = if writer.at < tail::LARGE_TAIL { tail::SMALL_TAIL } else { tail::LARGE_TAIL };
+        if writer.wants_tail && writer.file.tail_len() < tail_len {
+            self.sync.attempt("write", || self.make_tail(writer, tail_len))?;
+        }
+        Ok(())
+    }
+
+    /// Puts a tail, or a larger one, in front of the active segment. If there can be none, appends are written
+    /// directly from then on.
+    fn make_tail(&self, writer: &mut Writer, len: u64) -> Result<(), LogError> {
+        let Ok(Some(tail)) = Tail::create(&*self.env.file_system, &self.dir, len) else {
+            writer.wants_tail = false;
+            return Ok(());
+        };
+        let next = writer.file.with_tail(Arc::new(tail)).map_err(|e| self.failed("write", &e))?;
+        writer.file = Arc::new(next);
+        self.reader.replace_active(Arc::clone(&writer.file) as Arc<dyn File>);
+        Ok(())
     }
 
     /// The sequence that the next record gets, if nobody else appends before.
     pub fn next_sequence(&self) -> u64 {
-        self.writer().sequence
+        self.reader.end_sequence()
     }
 
     /// What was appended and is not known to be durable.
     pub fn unsynced(&self) -> Unsynced {
-        let writer = self.writer();
+        self.unsynced_of(&self.writer())
+    }
+
+    fn unsynced_of(&self, writer: &Writer) -> Unsynced {
         let from = self.sync.durable_offset(writer.header.number).max(SEGMENT_HEADER_LEN as u64);
         Unsynced {
             records: writer.sequence - self.sync.durable_sequence().min(writer.sequence),
@@ -333,6 +390,10 @@ impl Log {
         writer.closed = true;
         drop(writer);
         let result = self.sync().and_then(|()| self.mark_closed());
+        if result.is_ok() && self.writer().file.tail_len() > 0 {
+            // Everything in it is in the segment.
+            let _ = self.env.file_system.remove_file(&self.dir.join(directory::TAIL_NAME));
+        }
         *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
         result
     }
@@ -375,7 +436,7 @@ impl Log {
     /// What a sync that begins now would make durable, and the file to sync.
     fn written(&self) -> (Written, Arc<dyn File>) {
         let writer = self.writer();
-        (writer.written(), Arc::clone(&writer.file))
+        (writer.written(), Arc::clone(&writer.file) as Arc<dyn File>)
     }
 
     fn must_rotate(&self, writer: &Writer, frame: &Frame) -> bool {
@@ -393,20 +454,41 @@ impl Log {
         };
         let records = frame.len() as u64;
         let (bytes, crc) = frame.finish(&place);
-        let written = self.sync.attempt("write", || write_full(&*writer.file, bytes, writer.at));
+        let written = self.sync.attempt("write", || writer.file.append(bytes, writer.at));
         written.map_err(|e| self.failed("write", &e))?;
-        let appended = Appended { first_sequence: writer.sequence, offset: writer.at, bytes: bytes.len() as u64 };
-        writer.at += appended.bytes;
+        let (first_sequence, offset, bytes) = (writer.sequence, writer.at, bytes.len() as u64);
+        writer.at += bytes;
         writer.previous = crc;
         writer.sequence += records;
         writer.frames += 1;
         writer.marked = false;
         self.reader.set_end(writer.sequence);
-        Ok(appended)
+        Ok(Appended { first_sequence, offset, bytes, unsynced: self.unsynced_of(writer) })
+    }
+
+    /// Makes the next segment ahead, once this one is half full, so that no append waits for that. Appends go on
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// I/O errors, after which the next one is made when it is needed; `Failed` if a sync failed.
+    pub fn prepare_next(&self) -> Result<(), LogError> {
+        let preparing = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = self.writer();
+        if writer.spare.is_some() || writer.closed || writer.at < self.config.segment_max_bytes / 2 {
+            return Ok(());
+        }
+        self.check_failure()?;
+        let (before, head) = (writer.header, writer.head);
+        drop(writer);
+        let (spare, _) = self.sync.attempt("rotate", || self.make_next(&before, head))?;
+        self.writer().spare = Some(spare);
+        drop(preparing);
+        Ok(())
     }
 
     /// Rotates if `wanted` still says so once no sync is under way, and leaves the writer locked.
     fn rotate_if(&self, wanted: impl Fn(&Writer) -> bool) -> Result<MutexGuard<'_, Writer>, LogError> {
+        let preparing = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
         let leading = self.sync.lead_alone();
         let mut writer = self.writer();
         self.check_open(&writer)?;
@@ -414,6 +496,7 @@ impl Log {
             self.sync.attempt("rotate", || self.rotate_to_next(&mut writer))?;
         }
         drop(leading);
+        drop(preparing);
         Ok(writer)
     }
 
@@ -436,11 +519,12 @@ impl Log {
             previous_count: seal.count,
             previous_seal_crc: writer.previous,
         };
-        self.reader.rotate(Segment::new(&next, link), Arc::clone(&file));
-        writer.file = file;
+        let at = SEGMENT_HEADER_LEN as u64;
+        writer.file = Arc::new(writer.file.next(file, at));
+        self.reader.rotate(Segment::new(&next, link), Arc::clone(&writer.file) as Arc<dyn File>);
         writer.header = next.header;
         writer.first_sequence = writer.sequence;
-        writer.at = SEGMENT_HEADER_LEN as u64;
+        writer.at = at;
         writer.previous = next.header_crc;
         self.write(writer, &mut Frame::link(&link)).map(drop)
     }
@@ -455,7 +539,12 @@ impl Log {
             writer.spare = None;
             return Ok((spare, file));
         }
-        let before = &writer.header;
+        self.make_next(&writer.header, writer.head)
+    }
+
+    /// Makes a segment that follows the one with the header `before`.
+    fn make_next(&self, before: &SegmentHeader, head: LogHead) -> Result<(SegmentFile, Arc<dyn File>), LogError> {
+        let fs = &*self.env.file_system;
         let mut header = SegmentHeader::new(
             before.last_number + 1,
             directory::random_id(&self.env)?,
@@ -463,7 +552,7 @@ impl Log {
             before.last_link,
         );
         header.epoch = before.epoch;
-        header.head = writer.head;
+        header.head = head;
         header.created_ns = self.env.clock.wall_ns();
         let next = directory::create_segment(fs, &self.dir, &header, &[])?;
         fs.sync_dir(&self.dir).map_err(|e| self.failed("sync", &e))?;

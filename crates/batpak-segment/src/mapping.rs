@@ -1,10 +1,11 @@
-//! Mapping files for reading: the only unsafe code of this crate.
+//! Mapping files: the only unsafe code of this crate.
 
 #![expect(unsafe_code, reason = "a mapping is memory that a file stands behind")]
 
-use crate::file_system::Mapping;
-use memmap2::MmapAsRawDesc;
+use crate::file_system::{Mapping, SharedMapping};
+use memmap2::{MmapAsRawDesc, MmapOptions, MmapRaw};
 use std::io;
+use std::sync::atomic::AtomicU64;
 
 #[derive(Debug)]
 struct FileMapping(memmap2::Mmap);
@@ -23,4 +24,26 @@ pub(crate) fn map(file: impl MmapAsRawDesc) -> io::Result<Box<dyn Mapping>> {
     // truncated afterwards, and replaced by renaming, which leaves the mapped file as it is.
     let map = unsafe { memmap2::Mmap::map(file)? };
     Ok(Box::new(FileMapping(map)))
+}
+
+#[derive(Debug)]
+struct SharedFileMapping {
+    map: MmapRaw,
+    words: usize,
+}
+
+impl SharedMapping for SharedFileMapping {
+    #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins at a page")]
+    fn words(&self) -> &[AtomicU64] {
+        // SAFETY: the mapping is `words` times 8 bytes long and begins at a page, so every word is aligned. It lives as
+        // long as `self`. All access within this process is by these atomics.
+        unsafe { std::slice::from_raw_parts(self.map.as_ptr().cast::<AtomicU64>(), self.words) }
+    }
+}
+
+/// Maps the first `len` bytes of a file for reading and writing.
+pub(crate) fn map_shared(file: impl MmapAsRawDesc, len: u64) -> io::Result<Box<dyn SharedMapping>> {
+    let len = usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let map = MmapOptions::new().len(len).map_raw(file)?;
+    Ok(Box::new(SharedFileMapping { map, words: len / size_of::<AtomicU64>() }))
 }

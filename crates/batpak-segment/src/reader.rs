@@ -190,6 +190,12 @@ impl LogReader {
         self.shared.catalog.store(Arc::new(Catalog { segments, active: file }));
     }
 
+    /// The same segments, the active one read in another way.
+    pub(crate) fn replace_active(&self, file: Arc<dyn File>) {
+        let segments = self.shared.catalog.load().segments.clone();
+        self.shared.catalog.store(Arc::new(Catalog { segments, active: file }));
+    }
+
     /// One past the last record that can be read.
     pub fn end_sequence(&self) -> u64 {
         self.shared.end_sequence.load(Ordering::Acquire)

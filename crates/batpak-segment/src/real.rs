@@ -1,7 +1,7 @@
 //! The real file system, clock and randomness. `std::fs` occurs in no other file.
 
 use crate::file_system::{
-    Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, Mapping, OpenMode,
+    Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, Mapping, OpenMode, SharedMapping,
 };
 use std::fs;
 use std::io::{self, Write};
@@ -119,6 +119,20 @@ impl File for RealFile {
 
     fn map(&self) -> io::Result<Option<Box<dyn Mapping>>> {
         crate::mapping::map(&self.0).map(Some)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        let allocated = rustix::fs::fallocate(&self.0, rustix::fs::FallocateFlags::empty(), 0, len);
+        allocated.map_err(|errno| match errno {
+            rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS => io::ErrorKind::Unsupported.into(),
+            other => other.into(),
+        })
+    }
+
+    #[cfg(unix)]
+    fn map_shared(&self, len: u64) -> io::Result<Option<Box<dyn SharedMapping>>> {
+        crate::mapping::map_shared(&self.0, len).map(Some)
     }
 
     fn sync(&self) -> io::Result<()> {

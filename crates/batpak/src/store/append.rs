@@ -4,14 +4,15 @@ use crate::store::commit::{Outcome, Proposed};
 use crate::store::receipt::SamePayload;
 use crate::store::shared::{Shared, Writing};
 use crate::store::{
-    AppendOptions, AppendReceipt, BatchAppendItem, CausationRef, Durability, Store, StoreError, payload,
+    AppendOptions, AppendReceipt, BatchAppendItem, CausationRef, Durability, Store, StoreError, SyncConfig, payload,
 };
 use batpak_core::{Content, Coordinate, EventId, EventKind, Fields, OpenRecord, RecordDraft, Timestamp};
 use batpak_index::Extras;
-use batpak_segment::{Frame, Position};
+use batpak_segment::{Frame, Position, Unsynced};
 use serde::Serialize;
 use std::cell::Cell;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 thread_local! {
     /// The frame of this thread's last append, whose memory is used again. It is taken out while it is in use, so a
@@ -231,19 +232,21 @@ impl Store {
         let time = Timestamp::from_nanos(clock.wall_ns());
         let outcome = commit.append(&writing.log, proposed, frame, time, durability)?;
         match outcome {
-            Outcome::Appended { receipts, wait_for } => {
+            Outcome::Appended { receipts, wait_for, unsynced } => {
                 let end = receipts.last().map_or(0, |last| last.sequence + 1);
                 let begun = receipts.first().map_or(0, |first| first.sequence);
                 let now = clock.monotonic();
                 let newly_exposed = commit.exposure.note(begun, now, shared.config.sync.interval);
-                let overdue = is_overdue(shared, writing, &commit.exposure, now);
+                let exposed_for = commit.exposure.since().map_or(Duration::ZERO, |since| now.saturating_sub(since));
                 if wait_for.is_none() {
                     shared.set_visible(end);
                 }
                 drop(commit);
-                let wait_for = if overdue { Some(end) } else { wait_for };
+                let exposed = Exposed { unsynced, exposed_for };
+                let wait_for = if exposed.is_over(&shared.config.sync, 1) { Some(end) } else { wait_for };
                 match wait_for {
                     Some(sequence) => shared.make_durable(writing, sequence).map_err(StoreError::in_flight)?,
+                    None if exposed.is_over(&shared.config.sync, 2) => writing.signal.sync_now(),
                     None if newly_exposed => writing.signal.work(),
                     None => {}
                 }
@@ -271,18 +274,19 @@ fn proposed_at<'a>(coordinate: &'a Coordinate, proposed: Proposed<'_>) -> Propos
     Proposed { coordinate, known, kind, draft, payload_len, expected, key, extras, correlation, cause }
 }
 
-/// Whether a power cut could now take more than the sync policy allows.
-fn is_overdue(
-    shared: &Shared,
-    writing: &Writing,
-    exposure: &crate::store::exposure::Exposure,
-    now: std::time::Duration,
-) -> bool {
-    let sync = &shared.config.sync;
-    let unsynced = writing.log.unsynced();
-    unsynced.records > sync.every_n_events
-        || unsynced.bytes > sync.max_bytes
-        || exposure.since().is_some_and(|since| now.saturating_sub(since) > sync.interval)
+/// What a power cut could take.
+struct Exposed {
+    unsynced: Unsynced,
+    exposed_for: Duration,
+}
+
+impl Exposed {
+    /// Whether that is more than the sync policy allows, or than that part of it.
+    fn is_over(&self, policy: &SyncConfig, part: u32) -> bool {
+        self.unsynced.records > policy.every_n_events / u64::from(part)
+            || self.unsynced.bytes > policy.max_bytes / u64::from(part)
+            || self.exposed_for > policy.interval / part
+    }
 }
 
 /// What can be told of a batch without encoding it.

@@ -6,7 +6,7 @@ use crate::store::receipt::AppendReceipt;
 use crate::store::{Durability, StoreError};
 use batpak_core::{Assigned, Coordinate, EventHash, EventId, EventKind, RecordDraft, Timestamp};
 use batpak_index::{Added, EntityHead, Extras, Known, LiveWriter};
-use batpak_segment::{Frame, Log};
+use batpak_segment::{Frame, Log, Unsynced};
 use std::collections::VecDeque;
 
 /// The writer's state.
@@ -45,7 +45,7 @@ pub(crate) struct Proposed<'a> {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// It was appended; the receipts, and the sequence below which all has to be durable before they count.
-    Appended { receipts: Vec<AppendReceipt>, wait_for: Option<u64> },
+    Appended { receipts: Vec<AppendReceipt>, wait_for: Option<u64>, unsynced: Unsynced },
     /// It repeats an earlier commit, whose first event is this.
     Replayed { first: u64 },
     /// A condition does not hold because of this event; or of none.
@@ -195,7 +195,7 @@ impl Commit {
         }
         let end = first + receipts.len() as u64;
         let wait_for = self.wait_for(durability, first, end);
-        Ok(Outcome::Appended { receipts, wait_for })
+        Ok(Outcome::Appended { receipts, wait_for, unsynced: appended.unsynced })
     }
 
     fn undo_heads(&mut self) {

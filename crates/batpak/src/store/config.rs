@@ -1,7 +1,7 @@
 //! What can be set about a store.
 
 use crate::store::StoreError;
-use batpak_segment::{Environment, LogConfig};
+use batpak_segment::{Environment, LogConfig, WritePath};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -66,6 +66,8 @@ pub struct StoreConfig {
     /// Whether a close writes the index and an open maps it, or reads it where files cannot be mapped; true by default,
     /// and preferred over a checkpoint.
     pub enable_mmap_index: bool,
+    /// How appends reach the disk; directly by default.
+    pub write_path: WritePath,
     /// Files, time and randomness: the real ones by default.
     pub environment: Environment,
 }
@@ -86,6 +88,7 @@ impl StoreConfig {
             batch_max_bytes: 64 << 20,
             enable_checkpoint: true,
             enable_mmap_index: true,
+            write_path: WritePath::default(),
             environment: Environment::default(),
         }
     }
@@ -165,6 +168,13 @@ impl StoreConfig {
         self
     }
 
+    /// Sets [`write_path`](Self::write_path).
+    #[must_use]
+    pub fn with_write_path(mut self, path: WritePath) -> Self {
+        self.write_path = path;
+        self
+    }
+
     /// Sets [`environment`](Self::environment).
     #[must_use]
     pub fn with_environment(mut self, environment: Environment) -> Self {
@@ -195,6 +205,7 @@ impl StoreConfig {
             segment_max_bytes: self.segment_max_bytes,
             frame_max_bytes: self.batch_max_bytes.max(self.payload_max_bytes + RECORD_OVERHEAD_MAX),
             fd_budget: self.fd_budget,
+            write_path: self.write_path,
         }
     }
 }

@@ -23,7 +23,7 @@ mod verify;
 
 pub use batpak_segment::{
     Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, Mapping, MemoryFileSystem,
-    OpenMode, RealFileSystem, SystemClock, SystemEntropy,
+    OpenMode, RealFileSystem, SharedMapping, SystemClock, SystemEntropy, WritePath,
 };
 pub use config::{Durability, StoreConfig, SyncConfig};
 pub use cursor::Cursor;

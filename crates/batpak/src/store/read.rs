@@ -206,8 +206,8 @@ impl Shared {
 /// is listed and verified like any other event; only who reads it is refused.
 pub(crate) fn decode_at(position: Position, record: &[u8]) -> Result<EventRef<'_>, StoreError> {
     let sequence = position.sequence;
-    let event = EventRef::decode_unchecked_extensions(record)
-        .map_err(|source| StoreError::Record { sequence, source })?;
+    let event =
+        EventRef::decode_unchecked_extensions(record).map_err(|source| StoreError::Record { sequence, source })?;
     if event.sequence() == sequence {
         return Ok(event);
     }
