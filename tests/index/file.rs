@@ -137,8 +137,20 @@ fn put(bytes: &mut [u8], at: usize, crc: u32) {
 /// A file that only its checksum keeps from being followed for ever, or out of its bounds.
 #[test]
 fn a_forged_file_is_refused_or_ends() {
-    let bytes = encode(&filled(12, 7), STORE);
+    let mut writer = filled(11, 7);
+    add(&mut writer, &at("a", "x"), KIND, Some(9));
+    let bytes = encode(&writer, STORE);
     assert!(decode(&forge(&bytes, |_| ()), STORE).is_ok());
+    let reason = |at: usize, value| {
+        let forged = forge(&bytes, |bytes| bytes[at] = value);
+        decode(&forged, STORE).expect_err("a forged file").to_string()
+    };
+    // A link of the first row to itself, and one forward; then a newest event and a key of a row that is not there.
+    assert!(reason(104 + 48, 1).ends_with("its rows are not in order"));
+    assert!(reason(104 + 56, 12).ends_with("its rows are not in order"));
+    assert!(reason(104 + 12 * 64 + 12, 13).ends_with("a newest event is that of no row"));
+    assert!(reason(104 + 12 * 64 + 52, 13).ends_with("a newest event is that of no row"));
+    assert!(reason(bytes.len() - 8, 12).ends_with("a key is that of no row"));
     for at in 32..bytes.len() {
         for value in [0, 1, 0x7F, 0xFF] {
             let forged = forge(&bytes, |bytes| bytes[at] = value);
@@ -153,10 +165,5 @@ fn a_forged_file_is_refused_or_ends() {
             }
             encode(&loaded.index, STORE);
         }
-    }
-    // A link of the first row to itself, and one forward.
-    for target in [1, 12] {
-        let forged = forge(&bytes, |bytes| bytes[104 + 48] = target);
-        assert!(decode(&forged, STORE).expect_err("a link that does not go back").to_string().contains("not in order"));
     }
 }
