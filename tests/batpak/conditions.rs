@@ -128,12 +128,14 @@ fn a_conflict_with_an_event_that_is_not_visible_yet_waits_for_it() {
     thread::scope(|scope| {
         scope.spawn(|| append(&store, "a", synced()));
         world.files.wait_for_blocked_syncs(1);
+        let readings = world.clock.readings();
         scope.spawn(|| {
             let refused = conflict(try_append(&store, "a", 0));
             let newest = refused.3.expect("there is one");
             let seen = store.get(newest).is_ok();
             sender.send((refused.2, seen, world.files.syncs())).expect("somebody listens");
         });
+        world.clock.wait_for_readings(readings + 1);
         settle(&store);
         assert_eq!(visible(&store), 0);
         let before = world.files.syncs();

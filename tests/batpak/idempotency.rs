@@ -173,11 +173,13 @@ fn a_replay_of_an_event_that_is_not_visible_yet_waits_for_it() {
     thread::scope(|scope| {
         scope.spawn(|| append(&store, "a", keyed(1).with_durability(Durability::Synced)));
         world.files.wait_for_blocked_syncs(1);
+        let readings = world.clock.readings();
         scope.spawn(|| {
             let replay = append(&store, "a", keyed(1).with_durability(Durability::Written));
             let seen = store.get(replay.event_id).is_ok();
             sender.send((replay, seen, world.files.syncs())).expect("somebody listens");
         });
+        world.clock.wait_for_readings(readings + 1);
         settle(&store);
         assert_eq!(visible(&store), 0);
         let before = world.files.syncs();

@@ -2,7 +2,7 @@
 
 use crate::support::{KIND, TestClock, TestEntropy, TestFiles, World, append, at, item, keyed, synced};
 use batpak::prelude::*;
-use batpak::store::{Environment, OpenIndexPath, StoreError};
+use batpak::store::{Environment, OpenIndexPath, StoreError, WritePath};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,6 +155,26 @@ fn the_index_is_mapped_or_read_or_rebuilt() {
     check(false, true, OpenIndexPath::Mmap);
     check(true, false, OpenIndexPath::Checkpoint);
     check(false, false, OpenIndexPath::Rebuild);
+}
+
+#[test]
+fn appends_go_through_a_tail_where_that_is_asked_for() {
+    assert_eq!(StoreConfig::new("x").write_path, WritePath::Direct);
+    for path in [WritePath::Direct, WritePath::Tail] {
+        let dir = tempfile::tempdir().expect("makes a directory");
+        let config = || StoreConfig::new(dir.path()).with_write_path(path).with_sync_interval(Duration::from_hours(1));
+        let store = Store::open(config()).expect("opens");
+        for _ in 0..10 {
+            append(&store, "a", AppendOptions::default());
+        }
+        assert_eq!(dir.path().join("batpak.tail").exists(), path == WritePath::Tail);
+        assert_eq!(store.verify_chain().expect("verifies").events, 10);
+        store.close().expect("closes");
+        assert_eq!(append(&Store::open(config()).expect("opens"), "a", AppendOptions::default()).revision, 10);
+    }
+    // In memory nothing can be mapped: it is written directly.
+    let store = Store::open(World::new().config().with_write_path(WritePath::Tail)).expect("opens");
+    assert_eq!(append(&store, "a", AppendOptions::default()).sequence, 0);
 }
 
 #[test]

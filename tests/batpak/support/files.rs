@@ -71,6 +71,8 @@ impl Control {
         let fault = self.state().fault(operation);
         match fault {
             Some(Fault::Error(kind)) => Err(kind.into()),
+            // A test that has failed drops its store while it panics: a second panic would hide the first.
+            Some(Fault::Panic) if std::thread::panicking() => Err(io::ErrorKind::Other.into()),
             Some(Fault::Panic) => panic!("planned for {operation:?}"),
             other => Ok(other),
         }
@@ -305,8 +307,14 @@ impl File for TestFile {
             state.blocked += 1;
             self.control.changed.notify_all();
             let wait = |state: &mut State| state.held && state.permits == 0;
-            state = self.control.changed.wait_while(state, wait).unwrap_or_else(PoisonError::into_inner);
+            // A test that has failed lets nobody go any more.
+            let waited = self.control.changed.wait_timeout_while(state, super::PATIENCE, wait);
+            let (locked, result) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = locked;
             state.blocked -= 1;
+            if result.timed_out() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
             state.permits = state.permits.saturating_sub(1);
         }
         drop(state);
