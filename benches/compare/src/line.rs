@@ -38,6 +38,8 @@ pub(crate) struct RunLine {
     pub(crate) cores: usize,
     pub(crate) kernel: String,
     pub(crate) file_system: String,
+    /// What else was going on when the run began: processes that ran or waited for the disk, over a minute.
+    pub(crate) load: f64,
     pub(crate) payload_bytes: usize,
     pub(crate) entities: u64,
 }
@@ -65,6 +67,8 @@ pub(crate) struct TurnLine {
     pub(crate) events_per_second: f64,
     /// What the floor did in the same turns, where the two were interleaved.
     pub(crate) floor_per_second: Option<f64>,
+    /// The median over pairs of short turns of how much of the floor's speed it reached.
+    pub(crate) of_floor: Option<f64>,
     /// Latencies of a commit.
     pub(crate) p50_ns: u64,
     pub(crate) p99_ns: u64,
@@ -84,7 +88,7 @@ pub(crate) struct Place {
 }
 
 impl TurnLine {
-    pub(crate) fn new(place: Place, turn: &Turn, floor: Option<&Turn>) -> Self {
+    pub(crate) fn new(place: Place, turn: &Turn) -> Self {
         let Place { workload, engine, role, round, threads, batch } = place;
         let at = |quantile| turn.latencies.value_at_quantile(quantile);
         Self {
@@ -97,7 +101,8 @@ impl TurnLine {
             events: turn.commits * batch,
             seconds: turn.elapsed.as_secs_f64(),
             events_per_second: per_second(turn, batch),
-            floor_per_second: floor.map(|floor| per_second(floor, batch)),
+            floor_per_second: None,
+            of_floor: None,
             p50_ns: at(0.5),
             p99_ns: at(0.99),
             worst_ns: turn.latencies.max(),
@@ -106,7 +111,7 @@ impl TurnLine {
     }
 }
 
-fn per_second(turn: &Turn, batch: u64) -> f64 {
+pub(crate) fn per_second(turn: &Turn, batch: u64) -> f64 {
     (turn.commits * batch) as f64 / turn.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
 }
 

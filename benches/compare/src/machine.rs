@@ -21,6 +21,7 @@ pub(crate) fn describe(mode: &'static str, dir: &Path, payload_bytes: usize, ent
         cores: std::thread::available_parallelism().map_or(0, usize::from),
         kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
         file_system: file_system(dir),
+        load: read("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0),
         payload_bytes,
         entities,
     }

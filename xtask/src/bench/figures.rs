@@ -28,6 +28,8 @@ pub(super) struct Figure {
     pub(super) lowest: f64,
     pub(super) highest: f64,
     pub(super) of_floor: Option<f64>,
+    /// The same of the whole time, where `of_floor` is the median of short turns.
+    pub(super) of_floor_in_all: Option<f64>,
     pub(super) p50_ns: f64,
     pub(super) p99_ns: f64,
     pub(super) worst_ns: f64,
@@ -102,6 +104,7 @@ impl Figures {
             lowest: rates.iter().copied().reduce(f64::min)?,
             highest: rates.iter().copied().reduce(f64::max)?,
             of_floor: self.ratio(row, engine, FLOOR),
+            of_floor_in_all: median(turns.iter().filter_map(|turn| in_all(turn)).collect()),
             p50_ns: median(turns.iter().map(|turn| turn.p50_ns).collect())?,
             p99_ns: median(turns.iter().map(|turn| turn.p99_ns).collect())?,
             worst_ns: turns.iter().map(|turn| turn.worst_ns).reduce(f64::max)?,
@@ -115,17 +118,13 @@ impl Figures {
         if engine == other {
             return turns.first().map(|_| 1.0);
         }
-        let ratios = turns.into_iter().filter_map(|turn| match turn.floor_per_second {
+        let ratios = turns.into_iter().filter_map(|turn| {
             // Each engine had the floor beside it in short turns.
-            Some(floor) if other == FLOOR => Some(turn.events_per_second / floor),
-            Some(floor) => {
-                let other = others.iter().find(|other| other.round == turn.round)?;
-                Some(turn.events_per_second / floor / (other.events_per_second / other.floor_per_second?))
+            if let (Some(of_floor), FLOOR) = (turn.of_floor, other) {
+                return Some(of_floor);
             }
-            None => {
-                let other = others.iter().find(|other| other.round == turn.round)?;
-                Some(turn.events_per_second / other.events_per_second)
-            }
+            let other = others.iter().find(|other| other.round == turn.round)?;
+            Some(speed(turn) / speed(other))
         });
         median(ratios.collect())
     }
@@ -139,9 +138,10 @@ impl Figures {
         };
         let rates = self.engines().filter(counts).filter_map(|engine| {
             let turns = self.turns_of(row, &engine.engine);
-            Some((engine, median(turns.iter().map(|turn| turn.events_per_second).collect())?))
+            Some((engine, median(turns.iter().map(|turn| speed(turn)).collect())?))
         });
-        rates.max_by(|(_, one), (_, other)| one.total_cmp(other))
+        let (best, _) = rates.max_by(|(_, one), (_, other)| one.total_cmp(other))?;
+        Some((best, self.figure(row, &best.engine)?.per_second))
     }
 
     /// Latency of a commit at a quantile: the median of the rounds, and the worst of all for 1.
@@ -162,6 +162,15 @@ impl Figures {
         });
         points.collect()
     }
+}
+
+fn in_all(turn: &Turn) -> Option<f64> {
+    Some(turn.events_per_second / turn.floor_per_second?)
+}
+
+/// What turns of one workload are compared by: the ratio to the floor beside it, or events per second.
+fn speed(turn: &Turn) -> f64 {
+    turn.of_floor.unwrap_or(turn.events_per_second)
 }
 
 fn is_same(one: f64, other: f64) -> bool {
@@ -209,7 +218,9 @@ mod tests {
 
     #[test]
     fn short_turns_are_compared_with_the_floor_between_them() {
-        assert_near(figures().ratio(Row::new("append-synced"), "batpak", "floor"), 0.8);
+        let row = Row::new("append-synced");
+        assert_near(figures().ratio(row, "batpak", "floor"), 0.8);
+        assert_near(figures().figure(row, "batpak").and_then(|figure| figure.of_floor_in_all), 0.7);
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(super) struct Machine {
     pub(super) cores: u32,
     pub(super) kernel: String,
     pub(super) file_system: String,
+    pub(super) load: f64,
     pub(super) payload_bytes: u32,
     pub(super) entities: u32,
 }
@@ -82,6 +83,7 @@ pub(super) struct Turn {
     pub(super) events: f64,
     pub(super) events_per_second: f64,
     pub(super) floor_per_second: Option<f64>,
+    pub(super) of_floor: Option<f64>,
     pub(super) p50_ns: f64,
     pub(super) p99_ns: f64,
     pub(super) worst_ns: f64,

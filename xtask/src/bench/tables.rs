@@ -1,7 +1,7 @@
 //! The figures as Markdown, a table for each place in the document.
 
 use super::document::Filling;
-use super::figures::{Figures, Row};
+use super::figures::{Figure, Figures, Row};
 use super::goals::{self, Goal};
 use super::lines::{Disk, Facts, Role, Survives};
 use super::text::{Table, or_dash, rate, ratio, time};
@@ -44,6 +44,7 @@ fn machine(figures: &Figures, origin: &Origin) -> String {
     row("machine", format!("{}, {} cores", machine.cpu, machine.cores));
     row("kernel", machine.kernel.clone());
     row("file system", machine.file_system.clone());
+    row("load average before", ratio(machine.load));
     row("events", format!("payload {} bytes, {} entities in turn", machine.payload_bytes, machine.entities));
     row("rounds", figures.rounds().to_string());
     row("it took", or_dash(figures.seconds(), |seconds| format!("{seconds:.0} s")));
@@ -124,7 +125,7 @@ fn throughput(figures: &Figures, row: Row<'_>) -> String {
             format!("{:.0}", figure.events),
             rate(figure.per_second),
             format!("{} – {}", rate(figure.lowest), rate(figure.highest)),
-            or_dash(figure.of_floor, ratio),
+            of_floor(&figure),
             or_dash(of_best, ratio),
             time(figure.p50_ns),
             time(figure.p99_ns),
@@ -135,6 +136,15 @@ fn throughput(figures: &Figures, row: Row<'_>) -> String {
         ]);
     }
     or_nothing(is_empty, table)
+}
+
+/// The median of the short turns, and in brackets the ratio of the whole time, if that is another.
+fn of_floor(figure: &Figure) -> String {
+    let shown = or_dash(figure.of_floor, ratio);
+    match figure.of_floor_in_all.map(ratio) {
+        Some(in_all) if in_all != shown => format!("{shown} ({in_all})"),
+        _ => shown,
+    }
 }
 
 fn or_nothing(is_empty: bool, table: Table) -> String {
@@ -309,6 +319,9 @@ mod tests {
 
     #[test]
     fn bytes_are_per_event_and_what_failed_is_said() {
+        let shown = "| **batpak** | 4096 | 7.00 k/s | 7.00 k/s – 7.00 k/s | 0.80 (0.70) | – | 120 µs | 260 µs | – | – | \
+                     900 µs |  |";
+        check("append-synced", &[shown]);
         check("disk", &["| batpak | one by one | 1000 | 300 B | 304 B | 400 B | 500 B |"]);
         check("bulk", &["Not measured in this run."]);
         check("missing", &["| okaywal | bulk | it failed |"]);

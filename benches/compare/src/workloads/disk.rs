@@ -17,7 +17,7 @@ const WORKLOAD: &str = "disk";
 
 /// One by one and in batches of 1000, synced after every 1000 events.
 pub(crate) fn disk(run: &Run<'_>) -> Result<(), Failure> {
-    let events = run.scaled(20_000, 300_000);
+    let events = run.scaled(20_000, 200_000);
     for batch in [1, 1000] {
         for candidate in run.those(|facts| facts.engine != "floor-pwrite" && facts.engine != "floor-zeroed") {
             let facts = &candidate.facts;

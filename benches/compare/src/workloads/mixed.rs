@@ -35,7 +35,7 @@ fn turn(run: &Run<'_>, candidate: &Candidate, round: u32) -> Result<(), Failure>
             threads: turns.len() as u64,
             batch: 1,
         };
-        print(&Line::Turn(TurnLine::new(place, &together(turns)?, None)))?;
+        print(&Line::Turn(TurnLine::new(place, &together(turns)?)))?;
     }
     Ok(())
 }

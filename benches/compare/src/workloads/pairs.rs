@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::single::commit;
 use super::{How, Opened, Run, attempt};
 use crate::engine::{Candidate, Failure, Level};
-use crate::line::{Line, Place, TurnLine, print};
+use crate::line::{Line, Place, TurnLine, per_second, print};
 use crate::measure::{Limit, Turn};
 
 /// The engine that all others are paired with.
@@ -51,24 +51,19 @@ fn rounds(run: &Run<'_>, plan: &Plan) -> Result<(), Failure> {
 fn pair(run: &Run<'_>, plan: &Plan, floor: &Candidate, candidate: &Candidate, round: u32) -> Result<(), Failure> {
     let max_events = plan.batch * plan.short_turn * plan.short_turns;
     let how = How { level: Level::Synced, threads: 1, max_events };
-    let mut sides =
-        [(Opened::new(run, floor, &how)?, Turn::new()?), (Opened::new(run, candidate, &how)?, Turn::new()?)];
-    let limit = Limit { commits: plan.short_turn, time: plan.time };
+    let mut sides = [Side::new(run, floor, &how)?, Side::new(run, candidate, &how)?];
+    let mut ratios = Vec::new();
     let start = Instant::now();
-    for _ in 0..plan.short_turns {
-        for (opened, turn) in &mut sides {
-            turn.run(limit, |n| commit(opened, n, plan.batch, Level::Synced))?;
+    while (ratios.len() as u64) < plan.short_turns && start.elapsed() < plan.time {
+        // Now one is first and now the other.
+        let order = if ratios.len().is_multiple_of(2) { [0, 1] } else { [1, 0] };
+        let mut per_commit = [0.0, 0.0];
+        for side in order {
+            per_commit[side] = sides[side].short_turn(plan)?;
         }
-        // Whoever was second is first now.
-        sides.reverse();
-        if start.elapsed() >= plan.time {
-            break;
-        }
+        ratios.push(per_commit[0] / per_commit[1]);
     }
-    if sides[0].0.dir().file_name().is_none_or(|name| name != FLOOR) {
-        sides.reverse();
-    }
-    let [(_, floor_turn), (_, turn)] = &sides;
+    let [floor_turn, turn] = sides.map(|side| side.turn);
     let place = Place {
         workload: plan.workload,
         engine: candidate.facts.engine,
@@ -77,6 +72,33 @@ fn pair(run: &Run<'_>, plan: &Plan, floor: &Candidate, candidate: &Candidate, ro
         threads: 1,
         batch: plan.batch,
     };
-    print(&Line::Turn(TurnLine::new(place, turn, Some(floor_turn))))?;
-    print(&Line::Turn(TurnLine::new(Place { engine: FLOOR, ..place }, floor_turn, Some(floor_turn))))
+    let floor_per_second = Some(per_second(&floor_turn, plan.batch));
+    let of_floor = median(ratios);
+    print(&Line::Turn(TurnLine { floor_per_second, of_floor, ..TurnLine::new(place, &turn) }))?;
+    let place = Place { engine: FLOOR, ..place };
+    print(&Line::Turn(TurnLine { floor_per_second, of_floor: Some(1.0), ..TurnLine::new(place, &floor_turn) }))
+}
+
+struct Side {
+    opened: Opened,
+    turn: Turn,
+}
+
+impl Side {
+    fn new(run: &Run<'_>, candidate: &Candidate, how: &How) -> Result<Self, Failure> {
+        Ok(Self { opened: Opened::new(run, candidate, how)?, turn: Turn::new()? })
+    }
+
+    /// Returns the seconds for a commit.
+    fn short_turn(&mut self, plan: &Plan) -> Result<f64, Failure> {
+        let (commits, elapsed) = (self.turn.commits, self.turn.elapsed);
+        let limit = Limit { commits: plan.short_turn, time: plan.time };
+        self.turn.run(limit, |n| commit(&self.opened, n, plan.batch, Level::Synced))?;
+        Ok(self.turn.elapsed.saturating_sub(elapsed).as_secs_f64() / (self.turn.commits - commits) as f64)
+    }
+}
+
+fn median(mut ratios: Vec<f64>) -> Option<f64> {
+    ratios.sort_by(f64::total_cmp);
+    ratios.get(ratios.len() / 2).copied()
 }

@@ -68,7 +68,7 @@ fn turn(run: &Run<'_>, plan: &Plan, candidate: &Candidate, round: u32) -> Result
         threads: 1,
         batch: plan.batch,
     };
-    print(&Line::Turn(TurnLine::new(place, &turn, None)))
+    print(&Line::Turn(TurnLine::new(place, &turn)))
 }
 
 /// Commit number `n` of the only thread.

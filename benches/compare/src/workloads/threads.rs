@@ -32,7 +32,7 @@ fn turn(run: &Run<'_>, candidate: &Candidate, round: u32, threads: u64) -> Resul
     let time = Duration::from_millis(run.scaled(150, 1000));
     let turns = at_once(&opened, &levels, time)?;
     let place = Place { workload: WORKLOAD, engine: candidate.facts.engine, role: None, round, threads, batch: 1 };
-    print(&Line::Turn(TurnLine::new(place, &together(&turns)?, None)))
+    print(&Line::Turn(TurnLine::new(place, &together(&turns)?)))
 }
 
 /// One thread for each of `levels` appends at its level for `time`.
