@@ -284,6 +284,6 @@ fn the_head_does_not_cover_what_a_power_cut_may_take() {
     assert_eq!(store.diagnostics().durable, 1);
     assert_eq!(store.head().expect("head").size, 1);
     assert_eq!(store.verify_chain().expect("a whole chain").head.size, 2);
-    store.wait_durable(2).expect("sync");
+    store.wait_durable(1).expect("sync");
     assert_eq!(store.head().expect("head").size, 2);
 }

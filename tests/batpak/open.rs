@@ -141,7 +141,7 @@ fn a_second_writer_is_refused_and_told_who_the_first_is() {
     let machine = Machine::new();
     let first = machine.open();
     let error = Store::open(machine.config()).expect_err("refused");
-    let holder = format!("process {}", std::process::id());
+    let holder = "this process".to_owned();
     assert!(matches!(&error, StoreError::Locked { holder: found, .. } if *found == holder), "{error:?}");
     assert!(error.is_retryable() && error.to_string().contains(&holder), "{error}");
     let clone = first.clone();
@@ -191,6 +191,8 @@ fn readers_beside_a_writer_see_a_consistent_prefix() {
                 (seen, rounds) = (events.len(), rounds + 1);
             }
         });
+        // A writer that fails must not leave the reader reading for ever.
+        let _done = SetOnDrop(&done);
         let mut next = 0_u64;
         for round in 0..30 {
             let store = Store::open(config.clone()).expect("open");
@@ -208,6 +210,14 @@ fn readers_beside_a_writer_see_a_consistent_prefix() {
         done.store(true, Ordering::SeqCst);
         reader.join().expect("the reader");
     });
+}
+
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 #[test]

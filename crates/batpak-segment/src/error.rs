@@ -19,7 +19,7 @@ pub enum LogError {
         source: io::Error,
     },
     /// Another writer holds the directory.
-    #[error("{} is held by another writer ({holder})", path.display())]
+    #[error("{} is being written by {holder}; one writer at a time, others open it read-only", path.display())]
     Locked {
         /// The directory.
         path: PathBuf,
@@ -109,7 +109,7 @@ pub enum LogError {
         reason: &'static str,
     },
     /// A value is above its limit; nothing was changed.
-    #[error("{field} is {value}, the limit is {limit}")]
+    #[error("{field}: {value}, at most {limit} are allowed")]
     TooLarge {
         /// What is limited.
         field: &'static str,

@@ -98,8 +98,6 @@ pub struct Log {
     sync: GroupSync,
     reader: LogReader,
     lock: Mutex<Option<Box<dyn Lock>>>,
-    /// Held by whoever makes the next segment; taken before a sync is led and before the writer.
-    preparing: Mutex<()>,
 }
 
 /// What only the thread that appends may touch.
@@ -185,7 +183,6 @@ impl Log {
             sync: GroupSync::new(&written),
             reader,
             lock: Mutex::new(Some(lock)),
-            preparing: Mutex::default(),
         }
     }
 
@@ -466,29 +463,8 @@ impl Log {
         Ok(Appended { first_sequence, offset, bytes, unsynced: self.unsynced_of(writer) })
     }
 
-    /// Makes the next segment ahead, once this one is half full, so that no append waits for that. Appends go on
-    /// meanwhile.
-    ///
-    /// # Errors
-    /// I/O errors, after which the next one is made when it is needed; `Failed` if a sync failed.
-    pub fn prepare_next(&self) -> Result<(), LogError> {
-        let preparing = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
-        let writer = self.writer();
-        if writer.spare.is_some() || writer.closed || writer.at < self.config.segment_max_bytes / 2 {
-            return Ok(());
-        }
-        self.check_failure()?;
-        let (before, head) = (writer.header, writer.head);
-        drop(writer);
-        let (spare, _) = self.sync.attempt("rotate", || self.make_next(&before, head))?;
-        self.writer().spare = Some(spare);
-        drop(preparing);
-        Ok(())
-    }
-
     /// Rotates if `wanted` still says so once no sync is under way, and leaves the writer locked.
     fn rotate_if(&self, wanted: impl Fn(&Writer) -> bool) -> Result<MutexGuard<'_, Writer>, LogError> {
-        let preparing = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
         let leading = self.sync.lead_alone();
         let mut writer = self.writer();
         self.check_open(&writer)?;
@@ -496,7 +472,6 @@ impl Log {
             self.sync.attempt("rotate", || self.rotate_to_next(&mut writer))?;
         }
         drop(leading);
-        drop(preparing);
         Ok(writer)
     }
 

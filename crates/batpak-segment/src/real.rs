@@ -78,12 +78,20 @@ fn kind_of(file_type: fs::FileType) -> EntryKind {
     }
 }
 
-/// An advisory lock on an open file; the system releases it when the file is closed.
+/// An advisory lock on an open file; the system releases it when the process dies.
 #[derive(Debug)]
-#[expect(dead_code, reason = "held for its lock, never read")]
 struct RealLock(fs::File);
 
 impl Lock for RealLock {}
+
+impl Drop for RealLock {
+    /// Closing the file would not suffice: a process that is being started by another thread holds a copy of it until
+    /// it runs its own program.
+    fn drop(&mut self) {
+        // What is not released here is released by closing.
+        let _ = self.0.unlock();
+    }
+}
 
 #[derive(Debug)]
 struct RealFile(fs::File);

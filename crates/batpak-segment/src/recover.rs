@@ -146,7 +146,11 @@ pub(crate) fn take_lock(env: &Environment, dir: &Path) -> Result<Box<dyn Lock>, 
     let holder = format!("process {}", std::process::id());
     match env.file_system.try_lock(&path, &holder) {
         Ok(Some(lock)) => Ok(lock),
-        Ok(None) => Err(LogError::Locked { path: dir.to_owned(), holder: read_holder(env, &path) }),
+        Ok(None) => {
+            let holder = Some(read_holder(env, &path)).filter(|found| *found != holder);
+            let holder = holder.unwrap_or_else(|| "this process".to_owned());
+            Err(LogError::Locked { path: dir.to_owned(), holder })
+        }
         Err(e) => Err(refused(dir, "lock", e)),
     }
 }

@@ -38,4 +38,5 @@ pub use batpak_guard as guard;
 /// The programs of the README are tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

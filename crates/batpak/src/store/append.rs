@@ -243,10 +243,9 @@ impl Store {
                 }
                 drop(commit);
                 let exposed = Exposed { unsynced, exposed_for };
-                let wait_for = if exposed.is_over(&shared.config.sync, 1) { Some(end) } else { wait_for };
+                let wait_for = if exposed.is_over(&shared.config.sync) { Some(end) } else { wait_for };
                 match wait_for {
                     Some(sequence) => shared.make_durable(writing, sequence).map_err(StoreError::in_flight)?,
-                    None if exposed.is_over(&shared.config.sync, 2) => writing.signal.sync_now(),
                     None if newly_exposed => writing.signal.work(),
                     None => {}
                 }
@@ -281,11 +280,11 @@ struct Exposed {
 }
 
 impl Exposed {
-    /// Whether that is more than the sync policy allows, or than that part of it.
-    fn is_over(&self, policy: &SyncConfig, part: u32) -> bool {
-        self.unsynced.records > policy.every_n_events / u64::from(part)
-            || self.unsynced.bytes > policy.max_bytes / u64::from(part)
-            || self.exposed_for > policy.interval / part
+    /// Whether that is more than the sync policy allows.
+    fn is_over(&self, policy: &SyncConfig) -> bool {
+        self.unsynced.records > policy.every_n_events
+            || self.unsynced.bytes > policy.max_bytes
+            || self.exposed_for > policy.interval
     }
 }
 

@@ -15,19 +15,9 @@ pub(crate) struct Signal {
     /// Whether the thread waits without a time limit. It says so before it looks for work under the commit lock, so
     /// whoever adds work under that lock afterwards sees it.
     idle: AtomicBool,
-    /// Whether a sync is asked for at once.
-    asked: AtomicBool,
 }
 
 impl Signal {
-    /// A sync is due before the interval says so. Costs nothing if one was asked for already.
-    pub(crate) fn sync_now(&self) {
-        if !self.asked.swap(true, Ordering::AcqRel) {
-            drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner));
-            self.wake.notify_all();
-        }
-    }
-
     /// There is work again. Costs nothing while the thread is awake.
     pub(crate) fn work(&self) {
         if self.idle.load(Ordering::Acquire) {
@@ -95,9 +85,6 @@ fn run(shared: &Shared) {
             Some(Duration::ZERO) => {
                 signal.idle.store(false, Ordering::Release);
                 drop(stop);
-                signal.asked.store(false, Ordering::Release);
-                // What is made ahead is made when it is needed, if it cannot be now.
-                let _ = writing.log.prepare_next();
                 if shared.make_durable(writing, writing.log.next_sequence()).is_err() {
                     return;
                 }
@@ -114,9 +101,6 @@ fn run(shared: &Shared) {
 /// nothing may be lost.
 fn until_due(shared: &Shared, writing: &Writing) -> Option<Duration> {
     let since = writing.commit().exposure.since()?;
-    if writing.signal.asked.load(Ordering::Acquire) {
-        return Some(Duration::ZERO);
-    }
     let due = since + shared.config.sync.interval / 2;
     Some(due.saturating_sub(shared.config.environment.clock.monotonic()))
 }

@@ -67,7 +67,7 @@ pub enum StoreError {
     #[error(transparent)]
     Field(#[from] FieldError),
     /// A value is above its limit.
-    #[error("{field} is {value}, the limit is {limit}")]
+    #[error("{field}: {value}, at most {limit} are allowed")]
     TooLarge {
         /// What is limited.
         field: &'static str,
@@ -140,7 +140,7 @@ pub enum StoreError {
         source: ChainError,
     },
     /// Another process, or another store in this one, writes the directory.
-    #[error("{} is held by another writer ({holder})", path.display())]
+    #[error("{} is being written by {holder}; one writer at a time, others open it read-only", path.display())]
     Locked {
         /// The directory.
         path: PathBuf,
@@ -181,7 +181,7 @@ pub enum StoreError {
         /// What it needs and what is known.
         reason: String,
     },
-    /// A directory that has to be empty is not.
+    /// There is a store in the directory already.
     #[error("{} already holds a store", path.display())]
     NotEmpty {
         /// The directory.

@@ -85,18 +85,30 @@ impl Store {
         Ok(())
     }
 
-    /// Waits until every event below `sequence` is durable, and makes it so if nobody else does.
+    /// Waits until the event `sequence`, and with it every one before, is durable, and makes it so if nobody else does.
     ///
     /// # Errors
-    /// `NotFound` if so many events were never appended; `Failed` if a write or sync failed, now or before;
-    /// `ReadOnly`; `Closed`.
+    /// `NotFound` if there is no such event; `Failed` if a write or sync failed, now or before; `ReadOnly`; `Closed`.
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak::prelude::*;
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let store = Store::open(dir.path())?;
+    /// let receipt = store.append(&Coordinate::new("account:7", "bank")?, EventKind::custom(1, 1), &500)?;
+    /// store.wait_durable(receipt.sequence)?;
+    /// assert_eq!(store.diagnostics().durable, 1);
+    /// # store.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait_durable(&self, sequence: u64) -> Result<(), StoreError> {
         let shared = self.shared();
         let writing = shared.writing()?;
-        if sequence > writing.log.next_sequence() {
+        if sequence >= writing.log.next_sequence() {
             return Err(StoreError::NotFound { sequence });
         }
-        shared.make_durable(writing, sequence)
+        shared.make_durable(writing, sequence + 1)
     }
 
     /// Syncs, writes the index, and releases the directory, for every clone of this store: their later calls say
@@ -111,7 +123,8 @@ impl Store {
     }
 
     /// Copies all events that were appended before the call into `dir`, which becomes a store of its own with the same
-    /// sequences, ids and hashes. Appends go on meanwhile.
+    /// sequences, ids and hashes. Appends go on meanwhile. The directory is made if need be; what else is in it is left
+    /// alone.
     ///
     /// # Errors
     /// `NotEmpty` if there is a store in `dir`; `ReadOnly`; `Closed`; `Failed`; what the file system reports. What was

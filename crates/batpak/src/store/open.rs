@@ -73,7 +73,8 @@ pub struct OpenIndexReport {
 }
 
 impl Store {
-    /// Opens the store in a directory for writing, and makes one if there is none. What a crash left is repaired, and
+    /// Opens the store in a directory for writing, and makes one if there is none, with the directories above; other
+    /// files in it are left alone. [`open_read_only`](Self::open_read_only) makes none. What a crash left is repaired, and
     /// the [report](crate::store::Diagnostics::open_report) says so.
     ///
     /// # Errors

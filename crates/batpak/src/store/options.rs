@@ -127,7 +127,7 @@ pub enum CausationRef {
     /// Nothing, or what the options say.
     #[default]
     None,
-    /// This event.
+    /// This event. The correlation id is what the options say.
     Event(EventId),
     /// An earlier item of the same batch, by its position from 0. If the options name no correlation id, the item also
     /// belongs to the same undertaking as its cause.

@@ -107,7 +107,9 @@ pub trait Projection: Default {
     /// Takes the next event.
     fn apply(&mut self, event: &Event<Self::Event>);
 
-    /// The kinds that it is made from; events of other kinds are not read. None named means all of them.
+    /// The kinds that it is made from; events of other kinds are not read. None named means all of them, and then every
+    /// event of the entity has to be an [`Event`](Self::Event). The kind is a label beside the payload: an enum as
+    /// `Event` is stored with its variant in the payload, whatever the kind.
     fn kinds() -> &'static [EventKind] {
         &[]
     }
