@@ -7,7 +7,7 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use super::figures::{Figures, Row};
+use super::figures::{FLOOR, Figures, Row};
 use super::lines::{Facts, Role};
 use super::text::{rate, time};
 use crate::error::Error;
@@ -28,8 +28,11 @@ const COLORS: [RGBColor; 8] = [
 /// A plot whose axes are both logarithmic.
 struct Plot<'a> {
     caption: &'a str,
+    /// The base of the logarithm, for the marks at the axis.
+    x_base: f64,
     show_x: fn(&f64) -> String,
     show_y: fn(&f64) -> String,
+    legend: SeriesLabelPosition,
     curves: Vec<Curve<'a>>,
 }
 
@@ -49,7 +52,14 @@ pub(super) fn throughput_by_threads(figures: &Figures, path: &Path) -> Result<()
     };
     let curves = curves(figures, |engine| threads.iter().filter_map(|threads| point(engine, *threads)).collect());
     let caption = "events per second, each Synced, by number of threads";
-    let plot = Plot { caption, show_x: |threads| format!("{threads:.0}"), show_y: |y| rate(*y), curves };
+    let plot = Plot {
+        caption,
+        x_base: 2.0,
+        show_x: |threads| format!("{threads:.0}"),
+        show_y: |per_second| rate(*per_second),
+        legend: SeriesLabelPosition::UpperLeft,
+        curves,
+    };
     write(&plot, path)
 }
 
@@ -62,17 +72,25 @@ pub(super) fn latency_distribution(figures: &Figures, path: &Path) -> Result<(),
         rarer.map(|(quantile, ns)| (1.0 / (1.0 - quantile), ns)).collect()
     });
     let caption = "latency that one append of so many exceeds: Written, sync every 1000";
-    let plot = Plot { caption, show_x: |one_of| format!("1 of {one_of:.0}"), show_y: |y| time(*y), curves };
+    let plot = Plot {
+        caption,
+        x_base: 10.0,
+        show_x: |one_of| format!("1 of {one_of:.0}"),
+        show_y: |nanoseconds| time(*nanoseconds),
+        legend: SeriesLabelPosition::LowerRight,
+        curves,
+    };
     write(&plot, path)
 }
 
-/// A curve for each engine of which there are points. Ours is thick and red, the floors are black.
+/// A curve for each engine of which there are points. Ours is thick and red, the floor is black.
 fn curves(figures: &Figures, points: impl Fn(&Facts) -> Vec<(f64, f64)>) -> Vec<Curve<'_>> {
     let mut colors = COLORS.iter().cycle();
     let curves = figures.engines().map(|engine| {
         let (color, width) = match engine.role {
             Role::Ours => (RED, 3),
-            Role::Floor => (BLACK, 1),
+            Role::Floor if engine.engine == FLOOR => (BLACK, 1),
+            Role::Floor => (RGBColor(150, 150, 150), 1),
             Role::Upstream | Role::Peer => (colors.next().copied().unwrap_or(BLACK), 1),
         };
         Curve { name: &engine.engine, color, width, points: points(engine) }
@@ -94,13 +112,15 @@ fn draw(plot: &Plot<'_>) -> Result<String, Box<dyn StdError>> {
     let mut chart = ChartBuilder::on(&area)
         .caption(plot.caption, ("sans-serif", 18))
         .margin(14)
+        .margin_right(40)
         .x_label_area_size(36)
         .y_label_area_size(80)
-        .build_cartesian_2d(x.log_scale(), y.log_scale())?;
+        .build_cartesian_2d(x.log_scale().base(plot.x_base), y.log_scale())?;
     chart
         .configure_mesh()
         .x_label_formatter(&plot.show_x)
         .y_label_formatter(&plot.show_y)
+        .max_light_lines(1)
         .light_line_style(RGBColor(240, 240, 240))
         .label_style(FONT)
         .draw()?;
@@ -112,7 +132,7 @@ fn draw(plot: &Plot<'_>) -> Result<String, Box<dyn StdError>> {
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(plot.legend.clone())
         .background_style(WHITE.mix(0.85))
         .border_style(RGBColor(200, 200, 200))
         .label_font(FONT)
