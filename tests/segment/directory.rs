@@ -171,7 +171,7 @@ fn a_second_writer_is_told_who_holds_the_directory() {
     append(&log, &[b"0"]);
     let error = Log::open(dir.path(), LogConfig::default()).unwrap_err();
     assert!(matches!(error, LogError::Locked { .. }), "{error}");
-    assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
+    assert!(error.to_string().contains("this process"), "{error}");
     let reader = LogReader::open(&Environment::default(), dir.path(), 1).unwrap();
     assert_eq!(contents(&reader), [b"0"]);
     log.close().unwrap();
