@@ -66,7 +66,8 @@ impl Store {
 
     /// Appends an event with a condition, an idempotency key, tags and the like.
     ///
-    /// A key that is known goes before everything else: the first receipt is returned and nothing is appended.
+    /// A key that is known goes before every condition: the first receipt is returned and nothing is appended. What is
+    /// past a limit is refused before that.
     ///
     /// # Errors
     /// `Conflict` if the condition does not hold; `KeyReused`; `ReservedKind`, `Field`, `TooLarge` and `Encode` for

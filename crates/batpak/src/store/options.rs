@@ -20,7 +20,7 @@ pub struct AppendOptions<'a> {
     /// Otherwise the append is a [conflict](StoreError::is_conflict). In a batch, earlier items count.
     pub expected_sequence: Option<u64>,
     /// What makes a retry of this append a repetition: with the key of an event that is there, the first receipt is
-    /// returned and nothing is appended, whatever else the options say. It is kept as long as the store.
+    /// returned and nothing is appended, whatever the condition says. It is kept as long as the store.
     pub idempotency_key: Option<u128>,
     /// What links the events of one undertaking.
     pub correlation_id: Option<EventId>,
