@@ -13,6 +13,7 @@ use crate::snapshot;
 use crate::sync::{GroupSync, Written};
 use crate::tail::{self, Tail};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Sequences are below this: 40 bits.
@@ -94,7 +95,11 @@ pub struct Log {
     env: Environment,
     dir: PathBuf,
     config: LogConfig,
+    /// Held while the next segment is made; taken before a sync is led and before the writer's lock.
+    preparing: Mutex<()>,
     writer: Mutex<Writer>,
+    /// What the active segment has room for in bytes, changed under the writer's lock. Relaxed: it publishes nothing.
+    room: AtomicU64,
     sync: GroupSync,
     reader: LogReader,
     lock: Mutex<Option<Box<dyn Lock>>>,
@@ -176,11 +181,13 @@ impl Log {
             closed: false,
         };
         Self {
-            env,
             dir,
             config,
+            sync: GroupSync::new(&written, Arc::clone(&env.clock)),
+            room: AtomicU64::new(writer.room(config.segment_max_bytes)),
+            preparing: Mutex::default(),
+            env,
             writer: Mutex::new(writer),
-            sync: GroupSync::new(&written),
             reader,
             lock: Mutex::new(Some(lock)),
         }
@@ -210,13 +217,61 @@ impl Log {
         frame.check(self.config.frame_max_bytes)?;
         let mut writer = self.writer();
         self.check_append(&writer, frame)?;
-        if self.must_rotate(&writer, frame) {
+        if !self.has_room(frame) {
             drop(writer);
-            writer = self.rotate_if(|writer| self.must_rotate(writer, frame))?;
+            writer = self.rotate_if(|_| !self.has_room(frame))?;
             self.check_append(&writer, frame)?;
         }
         self.prepare(&mut writer, frame.encoded_len())?;
         self.write(&mut writer, frame)
+    }
+
+    /// Whether the active segment has room for a commit. If it has not, [`append_frame`](Self::append_frame) seals it
+    /// and goes on in the next one, which waits for the disk.
+    pub fn has_room(&self, frame: &Frame) -> bool {
+        frame.encoded_len() <= self.room.load(Ordering::Relaxed)
+    }
+
+    /// Goes on in the next segment if the active one has no room for a commit. Waits for the disk.
+    ///
+    /// # Errors
+    /// See [`append_frame`](Self::append_frame).
+    pub fn make_room(&self, frame: &Frame) -> Result<(), LogError> {
+        frame.check(self.config.frame_max_bytes)?;
+        self.rotate_if(|_| !self.has_room(frame)).map(drop)
+    }
+
+    /// Makes the next segment if the active one is three quarters full, so that no append has to wait for that.
+    /// Appends go on meanwhile.
+    ///
+    /// # Errors
+    /// An I/O error if it cannot be made: nothing is changed then. `Failed` if a write or sync failed, now or before.
+    /// `Closed`.
+    pub fn prepare_next(&self) -> Result<(), LogError> {
+        if !self.wants_next() {
+            return Ok(());
+        }
+        let preparing = self.preparing();
+        let writer = self.writer();
+        self.check_open(&writer)?;
+        if writer.spare.is_some() || !self.wants_next() {
+            return Ok(());
+        }
+        let (header, head) = (writer.header, writer.head);
+        drop(writer);
+        let (next, _) = self.sync.attempt("rotate", || self.make_next(&header, head))?;
+        self.writer().spare = Some(next);
+        drop(preparing);
+        Ok(())
+    }
+
+    /// Whether the active segment is three quarters full.
+    fn wants_next(&self) -> bool {
+        self.room.load(Ordering::Relaxed) < self.config.segment_max_bytes / 4
+    }
+
+    fn preparing(&self) -> MutexGuard<'_, ()> {
+        self.preparing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes room for a commit, in the file and in the tail. A failure changes nothing.
@@ -402,6 +457,8 @@ impl Log {
             return Ok(());
         }
         self.write(&mut writer, &mut Frame::mark())?;
+        // What was reserved is given back.
+        writer.file.set_len(writer.at).map_err(|e| self.failed("close", &e))?;
         drop(writer);
         self.sync()
     }
@@ -436,11 +493,6 @@ impl Log {
         (writer.written(), Arc::clone(&writer.file) as Arc<dyn File>)
     }
 
-    fn must_rotate(&self, writer: &Writer, frame: &Frame) -> bool {
-        let end = writer.at + frame.encoded_len() + SEAL_FRAME_LEN as u64;
-        end > self.config.segment_max_bytes && !writer.is_fresh()
-    }
-
     fn write(&self, writer: &mut Writer, frame: &mut Frame) -> Result<Appended, LogError> {
         let place = Place {
             segment_id: &writer.header.segment_id,
@@ -459,19 +511,21 @@ impl Log {
         writer.sequence += records;
         writer.frames += 1;
         writer.marked = false;
+        self.room.store(writer.room(self.config.segment_max_bytes), Ordering::Relaxed);
         self.reader.set_end(writer.sequence);
         Ok(Appended { first_sequence, offset, bytes, unsynced: self.unsynced_of(writer) })
     }
 
     /// Rotates if `wanted` still says so once no sync is under way, and leaves the writer locked.
     fn rotate_if(&self, wanted: impl Fn(&Writer) -> bool) -> Result<MutexGuard<'_, Writer>, LogError> {
+        let preparing = self.preparing();
         let leading = self.sync.lead_alone();
         let mut writer = self.writer();
         self.check_open(&writer)?;
         if wanted(&writer) {
             self.sync.attempt("rotate", || self.rotate_to_next(&mut writer))?;
         }
-        drop(leading);
+        drop((leading, preparing));
         Ok(writer)
     }
 
@@ -551,6 +605,11 @@ impl Writer {
     /// Whether the active segment holds nothing but its link.
     fn is_fresh(&self) -> bool {
         self.at <= (SEGMENT_HEADER_LEN + LINK_FRAME_LEN) as u64
+    }
+
+    /// Bytes that a frame may have so that the segment and its seal stay within `max`. The first frame always fits.
+    fn room(&self, max: u64) -> u64 {
+        if self.is_fresh() { u64::MAX } else { max.saturating_sub(self.at + SEAL_FRAME_LEN as u64) }
     }
 
     fn written(&self) -> Written {

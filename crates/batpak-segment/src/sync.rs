@@ -1,11 +1,13 @@
 //! Group sync: of the threads that wait for durability one leads, and one sync serves all that was written before it
-//! began.
+//! began. Threads that were served together come back one by one, so a leader lingers until as many wait as last time,
+//! at most half as long as the last sync took.
 
 use crate::error::{Failure, LogError};
-use crate::file_system::File;
+use crate::file_system::{Clock, File};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// How far a log was written, or is durable.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +24,11 @@ pub(crate) struct Written {
 
 #[derive(Debug)]
 pub(crate) struct GroupSync {
+    clock: Arc<dyn Clock>,
     state: Mutex<State>,
     wake: Condvar,
+    /// Wakes a leader that lingers.
+    gathered: Condvar,
     /// Copies of the state's fields for those who only look. Relaxed loads suffice: they publish nothing else, and a
     /// value that is too old only makes a mark weaker or a wait take the lock.
     durable_sequence: AtomicU64,
@@ -35,14 +40,54 @@ pub(crate) struct GroupSync {
 #[derive(Debug)]
 struct State {
     durable: Written,
+    /// Somebody syncs, or lingers before that.
     syncing: bool,
+    lingering: bool,
+    /// Number of group syncs that have begun.
+    turn: u64,
+    /// How many threads wait for the next one to begin, and how many did so for the last one.
+    waiting: usize,
+    served: usize,
+    /// How long the last one took.
+    took: Duration,
+}
+
+impl State {
+    /// Counts a thread among those that wait for the next turn, which is returned.
+    fn join(&mut self) -> u64 {
+        self.waiting += 1;
+        self.turn
+    }
+
+    /// A thread that was counted for `turn` waits no longer.
+    fn leave(&mut self, turn: Option<u64>) {
+        if turn == Some(self.turn) {
+            self.waiting -= 1;
+        }
+    }
+
+    fn begin_turn(&mut self) {
+        self.served = std::mem::take(&mut self.waiting);
+        self.turn += 1;
+    }
 }
 
 impl GroupSync {
-    pub(crate) fn new(durable: &Written) -> Self {
+    pub(crate) fn new(durable: &Written, clock: Arc<dyn Clock>) -> Self {
+        let state = State {
+            durable: *durable,
+            syncing: false,
+            lingering: false,
+            turn: 0,
+            waiting: 0,
+            served: 0,
+            took: Duration::ZERO,
+        };
         Self {
-            state: Mutex::new(State { durable: *durable, syncing: false }),
+            clock,
+            state: Mutex::new(state),
             wake: Condvar::new(),
+            gathered: Condvar::new(),
             durable_sequence: AtomicU64::new(durable.sequence),
             durable_segment: AtomicU64::new(durable.segment),
             durable_offset: AtomicU64::new(durable.offset),
@@ -86,22 +131,45 @@ impl GroupSync {
         written: impl Fn() -> (Written, Arc<dyn File>),
     ) -> Result<(), LogError> {
         let mut state = self.state();
+        let mut joined = None;
         loop {
             if reached(&state.durable) {
+                state.leave(joined);
                 return Ok(());
             }
             if let Some(cause) = self.failure.get() {
+                state.leave(joined);
                 return Err(LogError::Failed { cause: Arc::clone(cause) });
             }
+            if joined.is_none() {
+                joined = Some(state.join());
+            }
             if state.syncing {
+                if state.lingering && state.waiting >= state.served {
+                    self.gathered.notify_one();
+                }
                 state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
             } else {
                 state.syncing = true;
-                drop(state);
+                self.linger(state).begin_turn();
                 self.lead(&written);
                 state = self.state();
             }
         }
+    }
+
+    /// Waits until as many threads wait as last time, or half as long as a sync takes.
+    fn linger<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let limit = state.took / 2;
+        if limit.is_zero() || state.waiting >= state.served {
+            return state;
+        }
+        state.lingering = true;
+        let missing = |state: &mut State| state.waiting < state.served && self.failure.get().is_none();
+        let waited = self.gathered.wait_timeout_while(state, limit, missing);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.lingering = false;
+        state
     }
 
     /// Waits until no sync is under way and keeps others from beginning one: two at once on one file are not safe,
@@ -129,8 +197,12 @@ impl GroupSync {
     fn lead(&self, written: &impl Fn() -> (Written, Arc<dyn File>)) {
         let leading = Leading(self);
         let (target, file) = written();
+        let begun = self.clock.monotonic();
         match self.attempt("sync", || file.sync()) {
-            Ok(()) => self.advance(&target),
+            Ok(()) => {
+                self.advance(&target);
+                self.state().took = self.clock.monotonic().saturating_sub(begun);
+            }
             Err(error) => {
                 let reason = error.to_string();
                 self.fail(Failure { operation: "sync", reason, kind: error.kind() });
