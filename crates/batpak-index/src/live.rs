@@ -59,6 +59,13 @@ impl Default for EntityHead {
 #[derive(Clone, Debug)]
 pub struct Known(Arc<Name>);
 
+impl Known {
+    /// The coordinate.
+    pub fn coordinate(&self) -> &Coordinate {
+        &self.0.coordinate
+    }
+}
+
 /// The writer's side, the only one of its index.
 #[derive(Debug, Default)]
 pub struct LiveWriter {

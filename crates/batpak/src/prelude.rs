@@ -2,7 +2,7 @@
 
 pub use crate::store::{
     AppendOptions, AppendReceipt, BatchAppendItem, CausationRef, Durability, EventSourced, Freshness, Projection,
-    ProjectionInput, RawMsgpackInput, Store, StoreConfig, StoreError, SyncConfig, ValueInput, idempotency_key,
+    ProjectionInput, RawMsgpackInput, Store, StoreConfig, StoreError, SyncConfig, Ticket, ValueInput, idempotency_key,
 };
 pub use batpak_core::{Coordinate, Event, EventHash, EventId, EventKind, Region, StoredEvent, Timestamp};
 pub use batpak_guard::{Denial, Gate, GateSet, Pipeline, Proposal, Receipt};

@@ -1,18 +1,17 @@
 //! Appending: encode and hash, commit under the lock, wait if the durability asks for it.
 
-use crate::store::commit::{Outcome, Proposed};
-use crate::store::receipt::SamePayload;
-use crate::store::shared::{Shared, Writing};
+use crate::store::commit::{Proposed, Stream};
+use crate::store::receipt::Receipts;
+use crate::store::shared::Writing;
 use crate::store::{
-    AppendOptions, AppendReceipt, BatchAppendItem, CausationRef, Durability, Store, StoreError, SyncConfig, payload,
+    AppendOptions, AppendReceipt, BatchAppendItem, CausationRef, Durability, Store, StoreError, payload,
 };
-use batpak_core::{Content, Coordinate, EventId, EventKind, Fields, OpenRecord, RecordDraft, Timestamp};
+use batpak_core::{Coordinate, EventId, EventKind, Fields, OpenRecord, RecordDraft};
 use batpak_index::Extras;
-use batpak_segment::{Frame, Position, Unsynced};
+use batpak_segment::Frame;
 use serde::Serialize;
 use std::cell::Cell;
 use std::sync::PoisonError;
-use std::time::Duration;
 
 thread_local! {
     /// The frame of this thread's last append, whose memory is used again. It is taken out while it is in use, so a
@@ -24,7 +23,7 @@ thread_local! {
 const KEPT_FRAME_BYTES: u64 = 1 << 20;
 
 /// Runs `append` with a frame that is empty.
-fn with_frame<T>(append: impl FnOnce(&mut Frame) -> Result<T, StoreError>) -> Result<T, StoreError> {
+pub(crate) fn with_frame<T>(append: impl FnOnce(&mut Frame) -> Result<T, StoreError>) -> Result<T, StoreError> {
     let mut frame = FRAME.take().unwrap_or_default();
     frame.clear();
     let result = append(&mut frame);
@@ -80,20 +79,10 @@ impl Store {
         payload: &impl Serialize,
         options: AppendOptions<'_>,
     ) -> Result<AppendReceipt, StoreError> {
-        let fields = Fields {
-            correlation_id: options.correlation_id,
-            causation_id: options.causation_id,
-            idempotency_key: options.idempotency_key,
-            occurred_at: options.occurred_at,
-            metadata: options.metadata,
-            tags: options.tags,
-            ..Fields::new(coordinate, kind)
-        };
         let durability = options.durability.unwrap_or(self.shared().config.durability());
         let writing = self.shared().writing()?;
         with_frame(|frame| {
-            let mut proposed = self.propose(writing, frame, &fields, |open| Ok(payload::encode(payload, open)?))?;
-            proposed.expected = options.expected_sequence;
+            let proposed = self.propose_payload(writing, frame, coordinate, kind, payload, &options)?;
             let receipts = self.commit(writing, frame, &mut [proposed], durability)?;
             receipts.into_iter().next().ok_or(StoreError::Closed)
         })
@@ -118,30 +107,66 @@ impl Store {
         if items.is_empty() {
             return Ok(Vec::new());
         }
-        check_batch(&items, shared.config.batch_max_events)?;
-        let asked = items.iter().filter_map(|item| item.durability).max();
-        let unsaid = items.iter().any(|item| item.durability.is_none());
-        let default = unsaid.then(|| shared.config.durability());
-        let durability = asked.max(default).unwrap_or_default();
         with_frame(|frame| {
-            let mut proposed = Vec::with_capacity(items.len());
-            for item in &items {
-                proposed.push(self.propose_item(writing, frame, item)?);
-            }
-            let (limit, value) = (shared.config.batch_max_bytes, frame.encoded_len());
-            if items.len() > 1 && value > limit {
-                return Err(StoreError::TooLarge { field: "batch bytes", limit, value });
-            }
-            self.commit(writing, frame, &mut proposed, durability)
+            let (mut proposed, durability) = self.propose_batch(writing, frame, &items)?;
+            Ok(self.commit(writing, frame, &mut proposed, durability)?.into_vec())
         })
     }
 
-    fn propose_item<'a>(
+    /// Encodes and hashes an event into the frame.
+    pub(crate) fn propose_payload(
         &self,
         writing: &Writing,
         frame: &mut Frame,
-        item: &'a BatchAppendItem,
-    ) -> Result<Proposed<'a>, StoreError> {
+        coordinate: &Coordinate,
+        kind: EventKind,
+        payload: &impl Serialize,
+        options: &AppendOptions<'_>,
+    ) -> Result<Proposed, StoreError> {
+        let fields = Fields {
+            correlation_id: options.correlation_id,
+            causation_id: options.causation_id,
+            idempotency_key: options.idempotency_key,
+            occurred_at: options.occurred_at,
+            metadata: options.metadata,
+            tags: options.tags,
+            ..Fields::new(coordinate, kind)
+        };
+        let mut proposed = self.propose(writing, frame, &fields, |open| Ok(payload::encode(payload, open)?))?;
+        proposed.expected = options.expected_sequence;
+        Ok(proposed)
+    }
+
+    /// Encodes and hashes all events of a batch, and says what durability they ask for together.
+    pub(crate) fn propose_batch(
+        &self,
+        writing: &Writing,
+        frame: &mut Frame,
+        items: &[BatchAppendItem],
+    ) -> Result<(Vec<Proposed>, Durability), StoreError> {
+        let config = &self.shared().config;
+        check_batch(items, config.batch_max_events)?;
+        let asked = items.iter().filter_map(|item| item.durability).max();
+        let unsaid = items.iter().any(|item| item.durability.is_none());
+        let default = unsaid.then(|| config.durability());
+        let durability = asked.max(default).unwrap_or_default();
+        let mut proposed = Vec::with_capacity(items.len());
+        for item in items {
+            proposed.push(self.propose_item(writing, frame, item)?);
+        }
+        let (limit, value) = (config.batch_max_bytes, frame.encoded_len());
+        if items.len() > 1 && value > limit {
+            return Err(StoreError::TooLarge { field: "batch bytes", limit, value });
+        }
+        Ok((proposed, durability))
+    }
+
+    fn propose_item(
+        &self,
+        writing: &Writing,
+        frame: &mut Frame,
+        item: &BatchAppendItem,
+    ) -> Result<Proposed, StoreError> {
         let tags: Vec<&str> = item.tags.iter().map(String::as_str).collect();
         let in_batch = matches!(item.cause, CausationRef::Item(_));
         // Ids that are known only under the lock are put in there.
@@ -167,23 +192,17 @@ impl Store {
             CausationRef::Item(cause) => Some(cause),
             CausationRef::Event(_) | CausationRef::None => None,
         };
-        Ok(Proposed {
-            coordinate: &item.coordinate,
-            expected: item.expected_sequence,
-            correlation: item.correlation_id,
-            cause,
-            ..proposed_at(&item.coordinate, proposed)
-        })
+        Ok(Proposed { expected: item.expected_sequence, correlation: item.correlation_id, cause, ..proposed })
     }
 
     /// Encodes and hashes an event into the frame: all that needs no lock.
-    fn propose<'a>(
+    fn propose(
         &self,
         writing: &Writing,
         frame: &mut Frame,
-        fields: &Fields<'a>,
+        fields: &Fields<'_>,
         write: impl FnOnce(&mut OpenRecord<'_>) -> Result<(), StoreError>,
-    ) -> Result<Proposed<'a>, StoreError> {
+    ) -> Result<Proposed, StoreError> {
         if fields.kind.is_reserved() {
             return Err(StoreError::ReservedKind { kind: fields.kind });
         }
@@ -198,9 +217,9 @@ impl Store {
             }
             Ok::<_, StoreError>((open.finish(), len))
         })?;
+        let known = self.shared().live.find(fields.coordinate);
         Ok(Proposed {
-            coordinate: fields.coordinate,
-            known: self.shared().live.find(fields.coordinate),
+            stream: known.map_or_else(|| Stream::New(fields.coordinate.clone()), Stream::Known),
             kind: fields.kind,
             draft: Some(draft),
             payload_len,
@@ -221,71 +240,19 @@ impl Store {
         &self,
         writing: &Writing,
         frame: &mut Frame,
-        proposed: &mut [Proposed<'_>],
+        proposed: &mut [Proposed],
         durability: Durability,
-    ) -> Result<Vec<AppendReceipt>, StoreError> {
+    ) -> Result<Receipts, StoreError> {
         let shared = self.shared();
         if durability == Durability::Written {
             self.inner.background.ensure(&self.inner.shared)?;
         }
-        let clock = &shared.config.environment.clock;
-        let mut commit = writing.commit();
-        let time = Timestamp::from_nanos(clock.wall_ns());
-        let outcome = commit.append(&writing.log, proposed, frame, time, durability)?;
-        match outcome {
-            Outcome::Appended { receipts, wait_for, unsynced } => {
-                let end = receipts.last().map_or(0, |last| last.sequence + 1);
-                let begun = receipts.first().map_or(0, |first| first.sequence);
-                let now = clock.monotonic();
-                let newly_exposed = commit.exposure.note(begun, now, shared.config.sync.interval);
-                let exposed_for = commit.exposure.since().map_or(Duration::ZERO, |since| now.saturating_sub(since));
-                if wait_for.is_none() {
-                    shared.set_visible(end);
-                }
-                drop(commit);
-                let exposed = Exposed { unsynced, exposed_for };
-                let wait_for = if exposed.is_over(&shared.config.sync) { Some(end) } else { wait_for };
-                match wait_for {
-                    Some(sequence) => shared.make_durable(writing, sequence).map_err(StoreError::in_flight)?,
-                    None if newly_exposed => writing.signal.work(),
-                    None => {}
-                }
-                Ok(receipts)
+        loop {
+            if let Some(settled) = shared.place_in_turn(writing, frame, proposed, durability)? {
+                return shared.conclude(writing, settled, frame, proposed);
             }
-            Outcome::Replayed { first } => {
-                drop(commit);
-                replay(shared, writing, frame, proposed, first, durability)
-            }
-            Outcome::Conflict { entity, expected, actual, newest } => {
-                drop(commit);
-                if let Some(sequence) = newest.filter(|sequence| *sequence >= shared.visible()) {
-                    shared.make_durable(writing, sequence + 1)?;
-                }
-                let newest = newest.and_then(|sequence| shared.live.row(sequence)).map(|row| row.id);
-                Err(StoreError::Conflict { entity, expected, actual, newest })
-            }
+            shared.make_room(writing, frame)?;
         }
-    }
-}
-
-/// The same proposal, its coordinate borrowed from where it lives longer.
-fn proposed_at<'a>(coordinate: &'a Coordinate, proposed: Proposed<'_>) -> Proposed<'a> {
-    let Proposed { known, kind, draft, payload_len, expected, key, extras, correlation, cause, .. } = proposed;
-    Proposed { coordinate, known, kind, draft, payload_len, expected, key, extras, correlation, cause }
-}
-
-/// What a power cut could take.
-struct Exposed {
-    unsynced: Unsynced,
-    exposed_for: Duration,
-}
-
-impl Exposed {
-    /// Whether that is more than the sync policy allows.
-    fn is_over(&self, policy: &SyncConfig) -> bool {
-        self.unsynced.records > policy.every_n_events
-            || self.unsynced.bytes > policy.max_bytes
-            || self.exposed_for > policy.interval
     }
 }
 
@@ -308,66 +275,4 @@ fn check_batch(items: &[BatchAppendItem], max: usize) -> Result<(), StoreError> 
         Some(pair) => Err(StoreError::RepeatedKey { first: pair[0].1, second: pair[1].1 }),
         None => Ok(()),
     }
-}
-
-/// The receipts of the first time.
-fn replay(
-    shared: &Shared,
-    writing: &Writing,
-    frame: &mut Frame,
-    proposed: &[Proposed<'_>],
-    first: u64,
-    durability: Durability,
-) -> Result<Vec<AppendReceipt>, StoreError> {
-    let end = first + proposed.len() as u64;
-    if durability == Durability::Synced || end > shared.visible() {
-        shared.make_durable(writing, end).map_err(StoreError::in_flight)?;
-    }
-    let by_place = proposed.iter().any(|event| event.key.is_none());
-    let first_keyed = proposed.iter().position(|event| event.key.is_some()).unwrap_or_default();
-    let overhead = overhead_of_item(frame, proposed.len());
-    let mut next_in_commit = None;
-    let mut buffer = Vec::new();
-    let mut receipts = Vec::with_capacity(proposed.len());
-    for (item, event) in proposed.iter().enumerate() {
-        let sequence = first + item as u64;
-        let row = shared.live.row(sequence).ok_or(StoreError::NotFound { sequence })?;
-        let stored = shared.read_record(Position { sequence, offset: row.offset }, &mut buffer)?;
-        // Nothing but its commit tells the event of an item without a key from any other of its entity and kind.
-        if by_place && next_in_commit.is_some_and(|offset| offset != row.offset) {
-            let item = if item <= first_keyed { item - 1 } else { item };
-            return Err(StoreError::PartialReplay { first: first_keyed, item });
-        }
-        next_in_commit = Some(row.offset + overhead + stored.record().len() as u64);
-        let same = match stored.content() {
-            Content::Payload { bytes, .. } => bytes == payload_of(frame.record_mut(item), event.payload_len),
-            // Nothing is left to compare with.
-            Content::Erased { .. } | Content::Dropped { .. } => true,
-        };
-        let durable = writing.log.durable_sequence() > sequence;
-        receipts.push(AppendReceipt {
-            event_id: row.id,
-            sequence,
-            revision: row.revision,
-            event_hash: stored.event_hash(),
-            durability: if durable { Durability::Synced } else { Durability::Written },
-            replay: Some(SamePayload(same)),
-        });
-    }
-    Ok(receipts)
-}
-
-/// What a frame has beside each record, in bytes, if there are several: those of one commit stand one behind the other
-/// with nothing else between them.
-fn overhead_of_item(frame: &mut Frame, records: usize) -> u64 {
-    if records < 2 {
-        return 0;
-    }
-    frame.record_offset(1) - frame.record_offset(0) - frame.record_mut(0).len() as u64
-}
-
-/// The payload of a record that has no place yet: what stands before its last 64 bytes.
-fn payload_of(record: &[u8], len: usize) -> &[u8] {
-    let end = record.len() - 64;
-    &record[end - len..end]
 }

@@ -1,8 +1,10 @@
-//! The thread that keeps the sync interval. It exists from the first append that is not synced at once.
+//! The thread that syncs so that appends need not: when half of the sync policy is used up, and for what was submitted.
+//! It exists from the first append or submission that does not wait for its sync.
 
 use crate::store::StoreError;
+use crate::store::place::is_half;
 use crate::store::shared::{Shared, Writing};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -15,15 +17,36 @@ pub(crate) struct Signal {
     /// Whether the thread waits without a time limit. It says so before it looks for work under the commit lock, so
     /// whoever adds work under that lock afterwards sees it.
     idle: AtomicBool,
+    /// There is something to be done at once. The thread takes it back before it looks what that is.
+    due: AtomicBool,
+    /// Everything below this was submitted and is to be durable.
+    wanted: AtomicU64,
 }
 
 impl Signal {
     /// There is work again. Costs nothing while the thread is awake.
     pub(crate) fn work(&self) {
         if self.idle.load(Ordering::Acquire) {
-            drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner));
-            self.wake.notify_all();
+            self.wake();
         }
+    }
+
+    /// There is something to be done at once. Costs little while the thread has not taken notice of the last call.
+    pub(crate) fn now(&self) {
+        if !self.due.load(Ordering::Relaxed) && !self.due.swap(true, Ordering::AcqRel) {
+            self.wake();
+        }
+    }
+
+    /// Everything below `sequence` is to be durable soon.
+    pub(crate) fn sync_to(&self, sequence: u64) {
+        self.wanted.fetch_max(sequence, Ordering::AcqRel);
+        self.now();
+    }
+
+    fn wake(&self) {
+        drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner));
+        self.wake.notify_all();
     }
 }
 
@@ -77,30 +100,60 @@ fn run(shared: &Shared) {
             return;
         }
         signal.idle.store(true, Ordering::Release);
-        match until_due(shared, writing) {
-            None => {
+        let work = next_work(shared, writing);
+        if work != Work::None {
+            signal.idle.store(false, Ordering::Release);
+        }
+        match work {
+            Work::None => {
                 drop(signal.wake.wait(stop).unwrap_or_else(PoisonError::into_inner));
                 signal.idle.store(false, Ordering::Release);
             }
-            Some(Duration::ZERO) => {
-                signal.idle.store(false, Ordering::Release);
+            Work::In(left) => drop(signal.wake.wait_timeout(stop, left).unwrap_or_else(PoisonError::into_inner)),
+            Work::Backlog => {
+                drop(stop);
+                shared.work_off(writing);
+            }
+            Work::Sync => {
                 drop(stop);
                 if shared.make_durable(writing, writing.log.next_sequence()).is_err() {
                     return;
                 }
-            }
-            Some(left) => {
-                signal.idle.store(false, Ordering::Release);
-                drop(signal.wake.wait_timeout(stop, left).unwrap_or_else(PoisonError::into_inner));
+                // If it cannot be made ahead, the append that needs it tries again and tells why.
+                let _ = writing.log.prepare_next();
             }
         }
     }
 }
 
-/// How long until a sync is due: when half of the interval has gone, so that it ends within the whole. `None` if
-/// nothing may be lost.
-fn until_due(shared: &Shared, writing: &Writing) -> Option<Duration> {
-    let since = writing.commit().exposure.since()?;
-    let due = since + shared.config.sync.interval / 2;
-    Some(due.saturating_sub(shared.config.environment.clock.monotonic()))
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    None,
+    /// A sync, after this time.
+    In(Duration),
+    Sync,
+    /// Commits that are queued.
+    Backlog,
+}
+
+fn next_work(shared: &Shared, writing: &Writing) -> Work {
+    writing.signal.due.store(false, Ordering::Release);
+    let commit = writing.commit();
+    let is_empty = commit.backlog.is_empty();
+    let since = commit.exposure.since();
+    drop(commit);
+    if !is_empty {
+        return Work::Backlog;
+    }
+    if writing.signal.wanted.load(Ordering::Acquire) > writing.log.durable_sequence() {
+        return Work::Sync;
+    }
+    let Some(since) = since else { return Work::None };
+    let policy = &shared.config.sync;
+    if is_half(writing.log.unsynced(), policy) {
+        return Work::Sync;
+    }
+    // When half of the interval has gone, so that the sync ends within the whole.
+    let left = (since + policy.interval / 2).saturating_sub(shared.config.environment.clock.monotonic());
+    if left.is_zero() { Work::Sync } else { Work::In(left) }
 }

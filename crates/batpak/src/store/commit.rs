@@ -2,7 +2,8 @@
 
 use crate::store::exposure::Exposure;
 use crate::store::random::RandomPool;
-use crate::store::receipt::AppendReceipt;
+use crate::store::receipt::{AppendReceipt, Receipts};
+use crate::store::room::Backlog;
 use crate::store::{Durability, StoreError};
 use batpak_core::{Assigned, Coordinate, EventHash, EventId, EventKind, RecordDraft, Timestamp};
 use batpak_index::{Added, EntityHead, Extras, Known, LiveWriter};
@@ -19,15 +20,15 @@ pub(crate) struct Commit {
     /// Commits that asked to be synced and are not yet, as first sequence and end.
     unsynced: VecDeque<(u64, u64)>,
     pub(crate) exposure: Exposure,
-    /// Heads as they were before the commit that is under way, empty between commits.
-    undo: Vec<(Known, EntityHead)>,
+    /// The events of the commit that is under way, empty between commits.
+    placed: Vec<Placed>,
+    pub(crate) backlog: Backlog,
 }
 
 /// An event, all done but its place.
 #[derive(Debug)]
-pub(crate) struct Proposed<'a> {
-    pub(crate) coordinate: &'a Coordinate,
-    pub(crate) known: Option<Known>,
+pub(crate) struct Proposed {
+    pub(crate) stream: Stream,
     pub(crate) kind: EventKind,
     pub(crate) draft: Option<RecordDraft>,
     /// Length of the payload, which ends where the record's last 64 bytes begin.
@@ -41,24 +42,50 @@ pub(crate) struct Proposed<'a> {
     pub(crate) cause: Option<usize>,
 }
 
+/// Where an event belongs.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Known(Known),
+    New(Coordinate),
+}
+
+impl Stream {
+    pub(crate) fn coordinate(&self) -> &Coordinate {
+        match self {
+            Self::Known(known) => known.coordinate(),
+            Self::New(coordinate) => coordinate,
+        }
+    }
+}
+
 /// What a commit came to.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// It was appended; the receipts, and the sequence below which all has to be durable before they count.
-    Appended { receipts: Vec<AppendReceipt>, wait_for: Option<u64>, unsynced: Unsynced },
+    Appended { receipts: Receipts, wait_for: Option<u64>, unsynced: Unsynced },
     /// It repeats an earlier commit, whose first event is this.
     Replayed { first: u64 },
     /// A condition does not hold because of this event; or of none.
     Conflict { entity: String, expected: u64, actual: u64, newest: Option<u64> },
+    /// The active segment has no room for it. Nothing was done.
+    NoRoom,
 }
 
 impl Commit {
     pub(crate) fn new(index: LiveWriter, random: RandomPool, last_millis: u64) -> Self {
-        Self { index, random, last_millis, unsynced: VecDeque::new(), exposure: Exposure::default(), undo: Vec::new() }
+        Self {
+            index,
+            random,
+            last_millis,
+            unsynced: VecDeque::new(),
+            exposure: Exposure::default(),
+            placed: Vec::new(),
+            backlog: Backlog::default(),
+        }
     }
 
     /// The event that an idempotency key belongs to, if the whole batch repeats an earlier commit.
-    pub(crate) fn replayed(&self, proposed: &[Proposed<'_>]) -> Result<Option<u64>, StoreError> {
+    pub(crate) fn replayed(&self, proposed: &[Proposed]) -> Result<Option<u64>, StoreError> {
         let known = |item: usize| proposed[item].key.and_then(|key| self.index.key(key));
         let Some(first) = (0..proposed.len()).find(|item| known(*item).is_some()) else { return Ok(None) };
         let Some(base) = known(first).and_then(|sequence| sequence.checked_sub(first as u64)) else {
@@ -79,35 +106,35 @@ impl Commit {
     }
 
     /// Entity, scope and kind of a repeated event are those of the first time; otherwise its id is the error.
-    fn check_same_event(&self, event: &Proposed<'_>, sequence: u64) -> Result<(), EventId> {
+    fn check_same_event(&self, event: &Proposed, sequence: u64) -> Result<(), EventId> {
         let live = self.index.live();
         let Some(row) = live.row(sequence) else { return Err(EventId::from_u128(0)) };
-        let same = row.kind == event.kind && live.coordinate(row.coordinate) == Some(event.coordinate);
+        let same = row.kind == event.kind && live.coordinate(row.coordinate) == Some(event.stream.coordinate());
         if same { Ok(()) } else { Err(row.id) }
     }
 
-    /// Gives every event its place and hash, or says which condition does not hold; heads are then as they were.
+    /// Gives every event its place and hash, in `placed`, or returns which condition does not hold; heads are then as
+    /// they were.
     fn assign(
         &mut self,
-        proposed: &mut [Proposed<'_>],
+        proposed: &mut [Proposed],
         frame: &mut Frame,
         first: u64,
         time: Timestamp,
-    ) -> Result<Assigning, StoreError> {
+    ) -> Result<Option<Outcome>, StoreError> {
         let millis = self.last_millis.max(time.unix_millis());
-        let mut placed: Vec<Placed> = Vec::with_capacity(proposed.len());
         for (item, event) in proposed.iter_mut().enumerate() {
-            let known = match event.known.take() {
-                Some(known) => known,
-                None => self.index.intern(event.coordinate),
+            let known = match &event.stream {
+                Stream::Known(known) => known.clone(),
+                Stream::New(coordinate) => self.index.intern(coordinate),
             };
             let head = self.index.head(&known);
             if let Some(expected) = event.expected.filter(|expected| *expected != head.len) {
-                let entity = event.coordinate.entity().to_owned();
+                let entity = event.stream.coordinate().entity().to_owned();
                 // An earlier item of the batch, which will never be, is no event that stands against it.
                 self.undo_heads();
                 let newest = self.index.head(&known).newest;
-                return Ok(Assigning::Conflict(Outcome::Conflict { entity, expected, actual: head.len, newest }));
+                return Ok(Some(Outcome::Conflict { entity, expected, actual: head.len, newest }));
             }
             let sequence = first + item as u64;
             let id = EventId::compose(millis, sequence, self.random.bits()?).map_err(|_| StoreError::TooLarge {
@@ -119,7 +146,7 @@ impl Commit {
             let record = frame.record_mut(item);
             let mut correlation = event.correlation;
             if let Some(cause) = event.cause {
-                let cause = &placed[cause];
+                let cause = &self.placed[cause];
                 let linked = correlation.or(cause.correlation).unwrap_or(cause.id);
                 draft.set_cause(record, linked, cause.id);
                 correlation = Some(linked);
@@ -127,18 +154,17 @@ impl Commit {
             let place = Assigned { id, revision: head.len, time, previous: head.hash };
             let hash = draft.assign(record, &place);
             self.index.set_head(&known, EntityHead { len: head.len + 1, newest: Some(sequence), hash });
-            self.undo.push((known.clone(), head));
-            placed.push(Placed { known, id, revision: head.len, hash, correlation });
+            self.placed.push(Placed { known, before: head, id, hash, correlation });
         }
         self.last_millis = millis;
-        Ok(Assigning::Placed(placed))
+        Ok(None)
     }
 
     /// Appends the events to the log and shows them to the index. All or nothing.
     pub(crate) fn append(
         &mut self,
         log: &Log,
-        proposed: &mut [Proposed<'_>],
+        proposed: &mut [Proposed],
         frame: &mut Frame,
         time: Timestamp,
         durability: Durability,
@@ -153,17 +179,20 @@ impl Commit {
         if let Some(first) = self.replayed(proposed)? {
             return Ok(Outcome::Replayed { first });
         }
+        if !log.has_room(frame) {
+            return Ok(Outcome::NoRoom);
+        }
         // Not empty if randomness panicked in the middle of the last commit.
         self.undo_heads();
         let first = log.next_sequence();
-        let placed = match self.assign(proposed, frame, first, time) {
-            Ok(Assigning::Placed(placed)) => placed,
-            Ok(Assigning::Conflict(conflict)) => return Ok(conflict),
+        match self.assign(proposed, frame, first, time) {
+            Ok(None) => {}
+            Ok(Some(conflict)) => return Ok(conflict),
             Err(error) => {
                 self.undo_heads();
                 return Err(error);
             }
-        };
+        }
         let appended = match log.append_frame(frame) {
             Ok(appended) => appended,
             Err(error) => {
@@ -171,13 +200,12 @@ impl Commit {
                 return Err(StoreError::from(error).in_flight());
             }
         };
-        self.undo.clear();
-        let mut receipts = Vec::with_capacity(placed.len());
-        for (item, (place, event)) in placed.into_iter().zip(proposed.iter()).enumerate() {
+        let mut receipts = Receipts::new();
+        for (item, (place, event)) in self.placed.drain(..).zip(proposed.iter()).enumerate() {
             let added = Added {
                 id: place.id,
                 offset: appended.offset + frame.record_offset(item),
-                revision: place.revision,
+                revision: place.before.len,
                 time,
                 kind: event.kind,
                 extras: event.extras,
@@ -187,7 +215,7 @@ impl Commit {
             receipts.push(AppendReceipt {
                 event_id: place.id,
                 sequence: first + item as u64,
-                revision: place.revision,
+                revision: place.before.len,
                 event_hash: place.hash,
                 durability,
                 replay: None,
@@ -199,8 +227,8 @@ impl Commit {
     }
 
     fn undo_heads(&mut self) {
-        while let Some((known, head)) = self.undo.pop() {
-            self.index.set_head(&known, head);
+        while let Some(place) = self.placed.pop() {
+            self.index.set_head(&place.known, place.before);
         }
     }
 
@@ -228,13 +256,9 @@ impl Commit {
 #[derive(Debug)]
 struct Placed {
     known: Known,
+    /// The head of its entity before it.
+    before: EntityHead,
     id: EventId,
-    revision: u64,
     hash: EventHash,
     correlation: Option<EventId>,
-}
-
-enum Assigning {
-    Placed(Vec<Placed>),
-    Conflict(Outcome),
 }

@@ -13,13 +13,17 @@ mod json;
 mod open;
 mod options;
 mod payload;
+mod place;
 mod projection;
 mod random;
 mod read;
 mod receipt;
+mod room;
 mod shared;
 mod status;
+mod submit;
 mod verify;
+mod wakers;
 
 pub use batpak_segment::{
     Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, Mapping, MemoryFileSystem,
@@ -36,6 +40,7 @@ pub use projection::{EventSourced, Freshness, Projection, ProjectionInput, RawMs
 pub use read::{EventRow, Rows};
 pub use receipt::AppendReceipt;
 pub use status::{Diagnostics, Head, Stats};
+pub use submit::Ticket;
 pub use verify::ChainReport;
 
 use background::Background;

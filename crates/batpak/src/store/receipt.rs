@@ -2,6 +2,10 @@
 
 use crate::store::Durability;
 use batpak_core::{EventHash, EventId};
+use smallvec::SmallVec;
+
+/// The receipts of a commit, in the order of its events.
+pub(crate) type Receipts = SmallVec<[AppendReceipt; 1]>;
 
 /// Proof of an append: the event is visible, and as durable as it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use crate::store::background::Signal;
 use crate::store::commit::Commit;
 use crate::store::open::OpenIndexReport;
 use crate::store::random::RandomPool;
+use crate::store::wakers::Wakers;
 use crate::store::{StoreConfig, StoreError, index_file};
 use batpak_core::{EventRef, Frontier};
 use batpak_index::Live;
@@ -18,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) live: Arc<Live>,
     /// Every sequence below it can be read. Stored with Release after the rows below it, loaded with Acquire.
     visible: AtomicU64,
+    /// Every event below it is known to be durable, and visible. Stored with Release under the commit lock.
+    settled: AtomicU64,
     closed: AtomicBool,
     pub(crate) report: OpenIndexReport,
     pub(crate) head: Mutex<Frontier>,
@@ -31,11 +34,25 @@ pub(crate) struct Writing {
     commit: Mutex<Commit>,
     pub(crate) salts: Mutex<RandomPool>,
     pub(crate) signal: Signal,
+    pub(crate) wakers: Wakers,
+    /// Held by who makes room in the log. Taken before the commit lock.
+    room: Mutex<()>,
 }
 
 impl Writing {
     pub(crate) fn new(log: Log, commit: Commit, salts: RandomPool) -> Self {
-        Self { log, commit: Mutex::new(commit), salts: Mutex::new(salts), signal: Signal::default() }
+        Self {
+            log,
+            commit: Mutex::new(commit),
+            salts: Mutex::new(salts),
+            signal: Signal::default(),
+            wakers: Wakers::default(),
+            room: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn room(&self) -> MutexGuard<'_, ()> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A panic under the lock cannot happen between the log's write and the rows that follow it: nothing there calls
@@ -53,9 +70,9 @@ impl Shared {
         report: OpenIndexReport,
         writing: Option<Writing>,
     ) -> Self {
-        let visible = AtomicU64::new(live.len());
+        let (visible, settled) = (AtomicU64::new(live.len()), AtomicU64::new(live.len()));
         let closed = AtomicBool::new(false);
-        Self { config, reader, live, visible, closed, report, head: Mutex::default(), writing }
+        Self { config, reader, live, visible, settled, closed, report, head: Mutex::default(), writing }
     }
 
     pub(crate) fn visible(&self) -> u64 {
@@ -85,22 +102,36 @@ impl Shared {
         self.writing.as_ref()
     }
 
+    /// Every event below it is durable, and visible.
+    pub(crate) fn settled(&self) -> u64 {
+        self.settled.load(Ordering::Acquire)
+    }
+
     /// Makes everything below `sequence` durable and shows what may be shown then.
     pub(crate) fn make_durable(&self, writing: &Writing, sequence: u64) -> Result<(), StoreError> {
-        writing.log.sync_to(sequence)?;
-        self.publish(writing);
+        if let Err(error) = writing.log.sync_to(sequence) {
+            writing.wakers.wake(u64::MAX);
+            return Err(error.into());
+        }
+        // Of those that one sync served, the first one shows the events of all.
+        if self.settled() < sequence {
+            self.publish(writing);
+        }
         Ok(())
     }
 
     /// Shows what is as durable as its writer asked.
     pub(crate) fn publish(&self, writing: &Writing) {
         let mut commit = writing.commit();
-        let visible = commit.settle(writing.log.durable_sequence());
+        let durable = writing.log.durable_sequence();
+        let visible = commit.settle(durable);
         if visible > self.visible() {
             self.set_visible(visible);
         }
+        self.settled.store(durable, Ordering::Release);
         let exposed = commit.exposure.since().is_some();
         drop(commit);
+        writing.wakers.wake(durable);
         // What was written behind a commit that waited for its own sync is not covered by that sync, and found the
         // exposure begun by that commit, so nobody has told the thread that keeps the interval.
         if exposed {
@@ -130,13 +161,16 @@ impl Shared {
             return Err(StoreError::Closed);
         }
         let Some(writing) = &self.writing else { return Ok(()) };
+        self.close_backlog(writing);
         let synced = writing.log.sync();
         self.publish(writing);
         if synced.is_ok() {
             // Derived: without it the next open reads the segments, and says why.
             let _ = index_file::save(self, writing);
         }
-        writing.log.close()?;
-        Ok(synced?)
+        let closed = writing.log.close();
+        // Whoever waits for what will never be durable now is told.
+        writing.wakers.wake(u64::MAX);
+        Ok(synced.and(closed)?)
     }
 }

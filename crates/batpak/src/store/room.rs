@@ -1,0 +1,149 @@
+//! Room in the log for a commit that found none: the next segment is begun outside the commit lock, so that nobody who
+//! only submits waits for the disk. What is submitted meanwhile queues, and is committed in order afterwards.
+
+use crate::store::commit::Proposed;
+use crate::store::place::Settled;
+use crate::store::shared::{Shared, Writing};
+use crate::store::{Durability, StoreError};
+use batpak_segment::Frame;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A commit that is complete but for its place.
+#[derive(Debug, Default)]
+pub(crate) struct Job {
+    pub(crate) frame: Frame,
+    pub(crate) proposed: Vec<Proposed>,
+    pub(crate) durability: Durability,
+}
+
+/// A job in the queue, with what has become of it.
+#[derive(Debug)]
+pub(crate) struct Queued(Mutex<State>);
+
+#[derive(Debug)]
+enum State {
+    Waiting(Option<std::task::Waker>),
+    Done(Box<(Job, Result<Settled, StoreError>)>),
+    Taken,
+}
+
+impl Queued {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What has become of the job, once.
+    pub(crate) fn take(&self) -> Option<(Job, Result<Settled, StoreError>)> {
+        let mut state = self.state();
+        if !matches!(*state, State::Done(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut *state, State::Taken) {
+            State::Done(done) => Some(*done),
+            State::Waiting(_) | State::Taken => None,
+        }
+    }
+
+    /// Has `waker` called when something has become of it; false if that is so already.
+    pub(crate) fn wake_when_done(&self, waker: &std::task::Waker) -> bool {
+        match &mut *self.state() {
+            State::Waiting(waiting) => {
+                *waiting = Some(waker.clone());
+                true
+            }
+            State::Done(_) | State::Taken => false,
+        }
+    }
+
+    fn finish(&self, job: Job, result: Result<Settled, StoreError>) {
+        let before = std::mem::replace(&mut *self.state(), State::Done(Box::new((job, result))));
+        if let State::Waiting(Some(waker)) = before {
+            waker.wake();
+        }
+    }
+}
+
+/// What waits for room. Behind the commit lock.
+#[derive(Debug, Default)]
+pub(crate) struct Backlog {
+    queue: VecDeque<(Job, Arc<Queued>)>,
+    /// Somebody makes room, or commits what is queued.
+    busy: bool,
+    closed: bool,
+}
+
+impl Backlog {
+    /// Whether a commit that comes now has to stand behind others.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy || !self.queue.is_empty()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Puts a job at the end.
+    ///
+    /// # Errors
+    /// `Closed` if nobody would take it out again.
+    pub(crate) fn push(&mut self, job: Job) -> Result<Arc<Queued>, StoreError> {
+        if self.closed {
+            return Err(StoreError::Closed);
+        }
+        let queued = Arc::new(Queued(Mutex::new(State::Waiting(None))));
+        self.queue.push_back((job, Arc::clone(&queued)));
+        Ok(queued)
+    }
+}
+
+impl Shared {
+    /// Makes room for a commit that found none, and commits what is queued. Waits for the disk.
+    pub(crate) fn make_room(&self, writing: &Writing, frame: &Frame) -> Result<(), StoreError> {
+        let turn = writing.room();
+        writing.commit().backlog.busy = true;
+        let made = writing.log.make_room(frame);
+        self.drain(writing);
+        drop(turn);
+        Ok(made?)
+    }
+
+    /// Commits what is queued, or waits until somebody else has.
+    pub(crate) fn work_off(&self, writing: &Writing) {
+        let turn = writing.room();
+        self.drain(writing);
+        drop(turn);
+    }
+
+    /// From now on nothing is queued; what is, is committed.
+    pub(crate) fn close_backlog(&self, writing: &Writing) {
+        writing.commit().backlog.closed = true;
+        self.work_off(writing);
+    }
+
+    /// Commits what is queued, in order, and lets others commit again. Only one thread at a time does this.
+    fn drain(&self, writing: &Writing) {
+        loop {
+            let mut commit = writing.commit();
+            let Some((mut job, queued)) = commit.backlog.queue.pop_front() else {
+                commit.backlog.busy = false;
+                return;
+            };
+            // Whoever comes stays behind the job that is being committed.
+            commit.backlog.busy = true;
+            drop(commit);
+            let result = self.place_job(writing, &mut job);
+            queued.finish(job, result);
+        }
+    }
+
+    fn place_job(&self, writing: &Writing, job: &mut Job) -> Result<Settled, StoreError> {
+        let Job { frame, proposed, durability } = job;
+        loop {
+            if let Some(settled) = self.place(writing, writing.commit(), frame, proposed, *durability)? {
+                return Ok(settled);
+            }
+            writing.log.make_room(frame)?;
+        }
+    }
+}

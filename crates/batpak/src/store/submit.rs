@@ -1,0 +1,254 @@
+//! Appending without waiting: a ticket says later what became of it.
+
+use crate::store::append::with_frame;
+use crate::store::commit::Proposed;
+use crate::store::place::{Settled, Told};
+use crate::store::receipt::Receipts;
+use crate::store::room::{Job, Queued};
+use crate::store::shared::{Shared, Writing};
+use crate::store::{AppendOptions, AppendReceipt, BatchAppendItem, Durability, Store, StoreError};
+use batpak_core::{Coordinate, EventKind};
+use batpak_segment::Frame;
+use serde::Serialize;
+use std::fmt::{self, Debug, Formatter};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+impl Store {
+    /// Appends an event as [`append_with_options`](Self::append_with_options) does, but does not wait for the disk:
+    /// what became of it is told by the ticket. Events that one thread submits and appends are in the order of the
+    /// calls.
+    ///
+    /// # Errors
+    /// What is wrong with the event itself: `ReservedKind`, `Field`, `TooLarge`, `Encode`; `ReadOnly`, `Closed`. What
+    /// depends on other events (`Conflict`, `KeyReused`) or on the disk (`Failed`, `Io`) is told by the ticket.
+    ///
+    /// # Durability
+    /// The event is as durable as its options say once the ticket tells its receipt. A ticket that is dropped takes
+    /// nothing back.
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak::prelude::*;
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let store = Store::open(StoreConfig::synced(dir.path()))?;
+    /// let coordinate = Coordinate::new("sensor:7", "plant")?;
+    /// let tickets: Result<Vec<_>, _> = (0..100)
+    ///     .map(|reading| store.submit(&coordinate, EventKind::custom(1, 1), &reading, AppendOptions::default()))
+    ///     .collect();
+    /// for (ticket, sequence) in tickets?.into_iter().zip(0..) {
+    ///     let receipt = ticket.wait()?;
+    ///     assert_eq!((receipt.sequence, receipt.durability), (sequence, Durability::Synced));
+    /// }
+    /// # store.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn submit(
+        &self,
+        coordinate: &Coordinate,
+        kind: EventKind,
+        payload: &impl Serialize,
+        options: AppendOptions<'_>,
+    ) -> Result<Ticket<AppendReceipt>, StoreError> {
+        let writing = self.shared().writing()?;
+        let durability = options.durability.unwrap_or(self.shared().config.durability());
+        let inner = with_frame(|frame| {
+            let proposed = self.propose_payload(writing, frame, coordinate, kind, payload, &options)?;
+            self.submit_commit(writing, frame, [proposed], durability)
+        })?;
+        Ok(Ticket { inner, told: |receipts| receipts.into_iter().next() })
+    }
+
+    /// Appends several events as one commit, as [`append_batch`](Self::append_batch) does, without waiting for the
+    /// disk.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit); besides, `RepeatedKey` and `CauseNotBefore`.
+    pub fn submit_batch(
+        &self,
+        items: impl IntoIterator<Item = BatchAppendItem>,
+    ) -> Result<Ticket<Vec<AppendReceipt>>, StoreError> {
+        let items: Vec<BatchAppendItem> = items.into_iter().collect();
+        let writing = self.shared().writing()?;
+        let inner = if items.is_empty() {
+            TicketInner { shared: Arc::clone(&self.inner.shared), state: State::Empty }
+        } else {
+            with_frame(|frame| {
+                let (proposed, durability) = self.propose_batch(writing, frame, &items)?;
+                self.submit_commit(writing, frame, proposed, durability)
+            })?
+        };
+        Ok(Ticket { inner, told: |receipts| Some(receipts.into_vec()) })
+    }
+
+    fn submit_commit<P: AsMut<[Proposed]> + Into<Vec<Proposed>>>(
+        &self,
+        writing: &Writing,
+        frame: &mut Frame,
+        mut proposed: P,
+        durability: Durability,
+    ) -> Result<TicketInner, StoreError> {
+        self.inner.background.ensure(&self.inner.shared)?;
+        let shared = Arc::clone(&self.inner.shared);
+        let placed = shared.place_in_turn(writing, frame, proposed.as_mut(), durability);
+        let job = || Job { frame: std::mem::take(frame), proposed: proposed.into(), durability };
+        let state = match placed {
+            Ok(Some(settled)) => {
+                let job = matches!(settled.told, Told::Replayed { .. }).then(|| Box::new(job()));
+                State::placed(writing, settled, job)
+            }
+            Ok(None) => {
+                let queued = writing.commit().backlog.push(job())?;
+                writing.signal.now();
+                State::Queued(queued)
+            }
+            Err(error) => State::Refused(error),
+        };
+        Ok(TicketInner { shared, state })
+    }
+}
+
+/// What becomes of something submitted: `T` is an [`AppendReceipt`], or those of a batch. It can be waited for, asked,
+/// or awaited; it needs no runtime, and nobody has to wait for it: a thread of the store drives the disk.
+#[must_use = "only the ticket tells whether the event was appended"]
+pub struct Ticket<T> {
+    inner: TicketInner,
+    told: fn(Receipts) -> Option<T>,
+}
+
+struct TicketInner {
+    shared: Arc<Shared>,
+    state: State,
+}
+
+enum State {
+    /// A batch of nothing.
+    Empty,
+    Queued(Arc<Queued>),
+    /// A repetition comes with what it repeats.
+    Placed(Settled, Option<Box<Job>>),
+    Refused(StoreError),
+    Told,
+}
+
+impl State {
+    /// Has the thread of the store sync what the result waits for.
+    fn placed(writing: &Writing, settled: Settled, job: Option<Box<Job>>) -> Self {
+        if let Some(sequence) = settled.wait_for {
+            writing.signal.sync_to(sequence);
+        }
+        Self::Placed(settled, job)
+    }
+}
+
+impl<T> Ticket<T> {
+    /// Waits until the event is visible and as durable as it was to be, and returns its receipt.
+    ///
+    /// # Errors
+    /// As [`Store::append_with_options`] and [`Store::append_batch`]. `Closed` if the result was told before.
+    pub fn wait(mut self) -> Result<T, StoreError> {
+        let receipts = self.inner.wait()?;
+        (self.told)(receipts).ok_or(StoreError::Closed)
+    }
+
+    /// The result, once, if it is there; does not wait. `None` until then, and after it was told.
+    pub fn try_wait(&mut self) -> Option<Result<T, StoreError>> {
+        let result = self.inner.try_wait()?;
+        Some(result.and_then(|receipts| (self.told)(receipts).ok_or(StoreError::Closed)))
+    }
+}
+
+impl<T> Future for Ticket<T> {
+    type Output = Result<T, StoreError>;
+
+    /// Ready once. It must not be polled after that, and stays pending if it is.
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let ticket = self.get_mut();
+        loop {
+            if let Some(result) = ticket.try_wait() {
+                return Poll::Ready(result);
+            }
+            // What happened before the waker was left is seen by asking again.
+            if !ticket.inner.leave(context.waker()) {
+                continue;
+            }
+            return ticket.try_wait().map_or(Poll::Pending, Poll::Ready);
+        }
+    }
+}
+
+impl<T> Debug for Ticket<T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let state = match &self.inner.state {
+            State::Queued(_) => "queued",
+            State::Placed(..) => "placed",
+            State::Empty | State::Refused(_) => "ready",
+            State::Told => "told",
+        };
+        f.debug_struct("Ticket").field("state", &state).finish_non_exhaustive()
+    }
+}
+
+impl TicketInner {
+    fn wait(&mut self) -> Result<Receipts, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let writing = shared.writing_or_none().ok_or(StoreError::ReadOnly)?;
+        if let State::Queued(_) = self.state {
+            shared.work_off(writing);
+            self.look(writing);
+        }
+        match std::mem::replace(&mut self.state, State::Told) {
+            State::Empty => Ok(Receipts::new()),
+            State::Refused(error) => Err(error),
+            State::Placed(settled, job) => {
+                let mut job = job.map_or_else(Job::default, |job| *job);
+                shared.conclude(writing, settled, &mut job.frame, &job.proposed)
+            }
+            // Nobody could commit it, because the file system panicked.
+            State::Queued(_) => Err(writing.log.sync().err().map_or(StoreError::Closed, StoreError::from)),
+            State::Told => Err(StoreError::Closed),
+        }
+    }
+
+    fn try_wait(&mut self) -> Option<Result<Receipts, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        let writing = shared.writing_or_none()?;
+        self.look(writing);
+        let is_ready = match &self.state {
+            State::Queued(_) => writing.log.failure().is_some(),
+            State::Told => false,
+            State::Placed(settled, _) => {
+                let counts = settled.wait_for.is_none_or(|sequence| shared.settled() >= sequence);
+                counts || writing.log.failure().is_some()
+            }
+            State::Empty | State::Refused(_) => true,
+        };
+        is_ready.then(|| self.wait())
+    }
+
+    /// Sees whether what was queued has its place now.
+    fn look(&mut self, writing: &Writing) {
+        let State::Queued(queued) = &self.state else { return };
+        let Some((job, result)) = queued.take() else { return };
+        self.state = match result {
+            Ok(settled) => State::placed(writing, settled, Some(Box::new(job))),
+            Err(error) => State::Refused(error),
+        };
+    }
+
+    /// Leaves a waker; false if what it would be called for has happened.
+    fn leave(&self, waker: &Waker) -> bool {
+        match &self.state {
+            State::Queued(queued) => queued.wake_when_done(waker),
+            State::Placed(settled, _) => {
+                if let (Some(sequence), Some(writing)) = (settled.wait_for, self.shared.writing_or_none()) {
+                    writing.wakers.add(sequence, waker);
+                }
+                true
+            }
+            State::Empty | State::Refused(_) | State::Told => true,
+        }
+    }
+}
