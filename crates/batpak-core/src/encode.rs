@@ -171,8 +171,14 @@ impl std::io::Write for OpenRecord<'_> {
         Ok(bytes.len())
     }
 
+    #[inline]
     fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.buffer.extend_from_slice(bytes);
+        // Serializers write many single bytes.
+        if let [byte] = bytes {
+            self.buffer.push(*byte);
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
         Ok(())
     }
 

@@ -245,11 +245,7 @@ fn narrow(len: usize) -> u32 {
 }
 
 fn finish_item(item: &mut [u8], position: u64, segment_id: &Id) -> u32 {
-    let (head, content) = item.split_at_mut(ITEM_HEADER_LEN);
-    let len = narrow(content.len());
-    let crc = layout::item_crc(len, content, position, segment_id);
-    layout::put_item_header(head, len, crc);
-    crc
+    layout::finish_item(item, narrow(item.len() - ITEM_HEADER_LEN), position, segment_id)
 }
 
 /// Where a frame stands: all that its crc binds it to.

@@ -107,8 +107,13 @@ fn load(words: &[AtomicU64], skip: usize, out: &mut [u8]) {
     if let [word] = partial {
         first.copy_from_slice(&layout::word_bytes(word.load(Ordering::Relaxed))[skip..skip + first.len()]);
     }
-    for (word, bytes) in whole.iter().zip(rest.chunks_mut(8)) {
-        let n = bytes.len();
-        bytes.copy_from_slice(&layout::word_bytes(word.load(Ordering::Relaxed))[..n]);
+    let (words, last) = whole.split_at(rest.len() / 8);
+    let mut chunks = rest.chunks_exact_mut(8);
+    for (word, bytes) in words.iter().zip(&mut chunks) {
+        bytes.copy_from_slice(&layout::word_bytes(word.load(Ordering::Relaxed)));
+    }
+    let rest = chunks.into_remainder();
+    if let ([word, ..], false) = (last, rest.is_empty()) {
+        rest.copy_from_slice(&layout::word_bytes(word.load(Ordering::Relaxed))[..rest.len()]);
     }
 }

@@ -1,38 +1,15 @@
 //! Appending: encode and hash, commit under the lock, wait if the durability asks for it.
 
 use crate::store::commit::{Proposed, Stream};
-use crate::store::receipt::Receipts;
+use crate::store::job::Job;
 use crate::store::shared::Writing;
 use crate::store::{
     AppendOptions, AppendReceipt, BatchAppendItem, CausationRef, Durability, Store, StoreError, payload,
 };
 use batpak_core::{Coordinate, EventId, EventKind, Fields, OpenRecord, RecordDraft};
 use batpak_index::Extras;
-use batpak_segment::Frame;
 use serde::Serialize;
-use std::cell::Cell;
 use std::sync::PoisonError;
-
-thread_local! {
-    /// The frame of this thread's last append, whose memory is used again. It is taken out while it is in use, so a
-    /// payload that appends to a store while it is serialized gets another one.
-    static FRAME: Cell<Option<Frame>> = const { Cell::new(None) };
-}
-
-/// Frames that grew larger than this are not kept.
-const KEPT_FRAME_BYTES: u64 = 1 << 20;
-
-/// Runs `append` with a frame that is empty.
-pub(crate) fn with_frame<T>(append: impl FnOnce(&mut Frame) -> Result<T, StoreError>) -> Result<T, StoreError> {
-    let mut frame = FRAME.take().unwrap_or_default();
-    frame.clear();
-    let result = append(&mut frame);
-    // Of a frame that was refused it is not known how large it had become.
-    if result.is_ok() && frame.encoded_len() <= KEPT_FRAME_BYTES {
-        FRAME.set(Some(frame));
-    }
-    result
-}
 
 impl Store {
     /// Appends an event with the store's default durability. The payload is encoded as MessagePack, structs with
@@ -81,11 +58,13 @@ impl Store {
     ) -> Result<AppendReceipt, StoreError> {
         let durability = options.durability.unwrap_or(self.shared().config.durability());
         let writing = self.shared().writing()?;
-        with_frame(|frame| {
-            let proposed = self.propose_payload(writing, frame, coordinate, kind, payload, &options)?;
-            let receipts = self.commit(writing, frame, &mut [proposed], durability)?;
-            receipts.into_iter().next().ok_or(StoreError::Closed)
-        })
+        let mut job = Job::begin();
+        job.durability = durability;
+        self.propose_payload(writing, &mut job, coordinate, kind, payload, &options)?;
+        self.commit(writing, &mut job)?;
+        let receipt = job.receipts.first().copied();
+        job.end();
+        receipt.ok_or(StoreError::Closed)
     }
 
     /// Appends several events as one commit: all of them or, after a failure or a crash, none. Its durability is the
@@ -107,22 +86,24 @@ impl Store {
         if items.is_empty() {
             return Ok(Vec::new());
         }
-        with_frame(|frame| {
-            let (mut proposed, durability) = self.propose_batch(writing, frame, &items)?;
-            Ok(self.commit(writing, frame, &mut proposed, durability)?.into_vec())
-        })
+        let mut job = Job::begin();
+        self.propose_batch(writing, &mut job, &items)?;
+        self.commit(writing, &mut job)?;
+        let receipts = std::mem::take(&mut job.receipts);
+        job.end();
+        Ok(receipts.into_vec())
     }
 
-    /// Encodes and hashes an event into the frame.
+    /// Adds an event to a job.
     pub(crate) fn propose_payload(
         &self,
         writing: &Writing,
-        frame: &mut Frame,
+        job: &mut Job,
         coordinate: &Coordinate,
         kind: EventKind,
         payload: &impl Serialize,
         options: &AppendOptions<'_>,
-    ) -> Result<Proposed, StoreError> {
+    ) -> Result<(), StoreError> {
         let fields = Fields {
             correlation_id: options.correlation_id,
             causation_id: options.causation_id,
@@ -132,41 +113,35 @@ impl Store {
             tags: options.tags,
             ..Fields::new(coordinate, kind)
         };
-        let mut proposed = self.propose(writing, frame, &fields, |open| Ok(payload::encode(payload, open)?))?;
+        let proposed = self.propose(writing, job, &fields, |open| Ok(payload::encode(payload, open)?))?;
         proposed.expected = options.expected_sequence;
-        Ok(proposed)
+        Ok(())
     }
 
-    /// Encodes and hashes all events of a batch, and says what durability they ask for together.
+    /// Adds all events of a batch to a job, and the durability that they ask for together.
     pub(crate) fn propose_batch(
         &self,
         writing: &Writing,
-        frame: &mut Frame,
+        job: &mut Job,
         items: &[BatchAppendItem],
-    ) -> Result<(Vec<Proposed>, Durability), StoreError> {
+    ) -> Result<(), StoreError> {
         let config = &self.shared().config;
         check_batch(items, config.batch_max_events)?;
         let asked = items.iter().filter_map(|item| item.durability).max();
         let unsaid = items.iter().any(|item| item.durability.is_none());
         let default = unsaid.then(|| config.durability());
-        let durability = asked.max(default).unwrap_or_default();
-        let mut proposed = Vec::with_capacity(items.len());
+        job.durability = asked.max(default).unwrap_or_default();
         for item in items {
-            proposed.push(self.propose_item(writing, frame, item)?);
+            self.propose_item(writing, job, item)?;
         }
-        let (limit, value) = (config.batch_max_bytes, frame.encoded_len());
+        let (limit, value) = (config.batch_max_bytes, job.frame.encoded_len());
         if items.len() > 1 && value > limit {
             return Err(StoreError::TooLarge { field: "batch bytes", limit, value });
         }
-        Ok((proposed, durability))
+        Ok(())
     }
 
-    fn propose_item(
-        &self,
-        writing: &Writing,
-        frame: &mut Frame,
-        item: &BatchAppendItem,
-    ) -> Result<Proposed, StoreError> {
+    fn propose_item(&self, writing: &Writing, job: &mut Job, item: &BatchAppendItem) -> Result<(), StoreError> {
         let tags: Vec<&str> = item.tags.iter().map(String::as_str).collect();
         let in_batch = matches!(item.cause, CausationRef::Item(_));
         // Ids that are known only under the lock are put in there.
@@ -184,31 +159,32 @@ impl Store {
             tags: &tags,
             ..Fields::new(&item.coordinate, item.kind)
         };
-        let proposed = self.propose(writing, frame, &fields, |open| {
+        let proposed = self.propose(writing, job, &fields, |open| {
             open.extend_from_slice(&item.payload);
             Ok(())
         })?;
-        let cause = match item.cause {
-            CausationRef::Item(cause) => Some(cause),
-            CausationRef::Event(_) | CausationRef::None => None,
-        };
-        Ok(Proposed { expected: item.expected_sequence, correlation: item.correlation_id, cause, ..proposed })
+        proposed.expected = item.expected_sequence;
+        proposed.correlation = item.correlation_id;
+        if let CausationRef::Item(cause) = item.cause {
+            proposed.cause = Some(cause);
+        }
+        Ok(())
     }
 
-    /// Encodes and hashes an event into the frame: all that needs no lock.
-    fn propose(
+    /// Encodes and hashes an event: all that needs no lock.
+    fn propose<'j>(
         &self,
         writing: &Writing,
-        frame: &mut Frame,
+        job: &'j mut Job,
         fields: &Fields<'_>,
         write: impl FnOnce(&mut OpenRecord<'_>) -> Result<(), StoreError>,
-    ) -> Result<Proposed, StoreError> {
+    ) -> Result<&'j mut Proposed, StoreError> {
         if fields.kind.is_reserved() {
             return Err(StoreError::ReservedKind { kind: fields.kind });
         }
         let limit = self.shared().config.payload_max_bytes;
         let salt = writing.salts.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let (draft, payload_len) = frame.push_with(|buffer| {
+        let (draft, payload_len) = job.frame.push_with(|buffer| {
             let mut open = RecordDraft::begin(buffer, fields, salt)?;
             write(&mut open)?;
             let len = open.payload().len();
@@ -218,7 +194,7 @@ impl Store {
             Ok::<_, StoreError>((open.finish(), len))
         })?;
         let known = self.shared().live.find(fields.coordinate);
-        Ok(Proposed {
+        Ok(job.proposed.push_mut(Proposed {
             stream: known.map_or_else(|| Stream::New(fields.coordinate.clone()), Stream::Known),
             kind: fields.kind,
             draft: Some(draft),
@@ -232,26 +208,20 @@ impl Store {
             ),
             correlation: fields.correlation_id,
             cause: None,
-        })
+        }))
     }
 
-    /// Commits what was proposed and returns when it is visible and as durable as asked.
-    fn commit(
-        &self,
-        writing: &Writing,
-        frame: &mut Frame,
-        proposed: &mut [Proposed],
-        durability: Durability,
-    ) -> Result<Receipts, StoreError> {
+    /// Commits a job and returns when its events are visible and as durable as asked.
+    fn commit(&self, writing: &Writing, job: &mut Job) -> Result<(), StoreError> {
         let shared = self.shared();
-        if durability == Durability::Written {
+        if job.durability == Durability::Written {
             self.inner.background.ensure(&self.inner.shared)?;
         }
         loop {
-            if let Some(settled) = shared.place_in_turn(writing, frame, proposed, durability)? {
-                return shared.conclude(writing, settled, frame, proposed);
+            if let Some(settled) = shared.place_in_turn(writing, job)? {
+                return shared.conclude(writing, settled, job);
             }
-            shared.make_room(writing, frame)?;
+            shared.make_room(writing, &job.frame)?;
         }
     }
 }

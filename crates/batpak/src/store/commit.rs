@@ -1,13 +1,14 @@
 //! The commit: what happens under the one short lock.
 
 use crate::store::exposure::Exposure;
+use crate::store::job::Job;
 use crate::store::random::RandomPool;
-use crate::store::receipt::{AppendReceipt, Receipts};
+use crate::store::receipt::AppendReceipt;
 use crate::store::room::Backlog;
 use crate::store::{Durability, StoreError};
 use batpak_core::{Assigned, Coordinate, EventHash, EventId, EventKind, RecordDraft, Timestamp};
 use batpak_index::{Added, EntityHead, Extras, Known, LiveWriter};
-use batpak_segment::{Frame, Log, Unsynced};
+use batpak_segment::{Log, Unsynced};
 use std::collections::VecDeque;
 
 /// The writer's state.
@@ -61,8 +62,9 @@ impl Stream {
 /// What a commit came to.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// It was appended; the receipts, and the sequence below which all has to be durable before they count.
-    Appended { receipts: Receipts, wait_for: Option<u64>, unsynced: Unsynced },
+    /// It was appended from this sequence on, and has its receipts; below which sequence all has to be durable before
+    /// they count.
+    Appended { first: u64, wait_for: Option<u64>, unsynced: Unsynced },
     /// It repeats an earlier commit, whose first event is this.
     Replayed { first: u64 },
     /// A condition does not hold because of this event; or of none.
@@ -117,8 +119,7 @@ impl Commit {
     /// they were.
     fn assign(
         &mut self,
-        proposed: &mut [Proposed],
-        frame: &mut Frame,
+        Job { proposed, frame, .. }: &mut Job,
         first: u64,
         time: Timestamp,
     ) -> Result<Option<Outcome>, StoreError> {
@@ -161,31 +162,24 @@ impl Commit {
     }
 
     /// Appends the events to the log and shows them to the index. All or nothing.
-    pub(crate) fn append(
-        &mut self,
-        log: &Log,
-        proposed: &mut [Proposed],
-        frame: &mut Frame,
-        time: Timestamp,
-        durability: Durability,
-    ) -> Result<Outcome, StoreError> {
+    pub(crate) fn append(&mut self, log: &Log, job: &mut Job, time: Timestamp) -> Result<Outcome, StoreError> {
         if let Some(cause) = log.failure() {
             let (reason, kind) = (cause.to_string(), cause.kind);
             // The first try of a repetition may or may not be there after reopening.
             let outcome_unknown =
-                proposed.iter().any(|event| event.key.is_some_and(|key| self.index.key(key).is_some()));
+                job.proposed.iter().any(|event| event.key.is_some_and(|key| self.index.key(key).is_some()));
             return Err(StoreError::Failed { reason, kind, outcome_unknown });
         }
-        if let Some(first) = self.replayed(proposed)? {
+        if let Some(first) = self.replayed(&job.proposed)? {
             return Ok(Outcome::Replayed { first });
         }
-        if !log.has_room(frame) {
+        if !log.has_room(&job.frame) {
             return Ok(Outcome::NoRoom);
         }
         // Not empty if randomness panicked in the middle of the last commit.
         self.undo_heads();
         let first = log.next_sequence();
-        match self.assign(proposed, frame, first, time) {
+        match self.assign(job, first, time) {
             Ok(None) => {}
             Ok(Some(conflict)) => return Ok(conflict),
             Err(error) => {
@@ -193,18 +187,18 @@ impl Commit {
                 return Err(error);
             }
         }
-        let appended = match log.append_frame(frame) {
+        let appended = match log.append_frame(&mut job.frame) {
             Ok(appended) => appended,
             Err(error) => {
                 self.undo_heads();
                 return Err(StoreError::from(error).in_flight());
             }
         };
-        let mut receipts = Receipts::new();
-        for (item, (place, event)) in self.placed.drain(..).zip(proposed.iter()).enumerate() {
+        job.receipts.clear();
+        for (item, (place, event)) in self.placed.drain(..).zip(&job.proposed).enumerate() {
             let added = Added {
                 id: place.id,
-                offset: appended.offset + frame.record_offset(item),
+                offset: appended.offset + job.frame.record_offset(item),
                 revision: place.before.len,
                 time,
                 kind: event.kind,
@@ -212,18 +206,17 @@ impl Commit {
                 key: event.key,
             };
             self.index.add(&place.known, &added);
-            receipts.push(AppendReceipt {
+            job.receipts.push(AppendReceipt {
                 event_id: place.id,
                 sequence: first + item as u64,
                 revision: place.before.len,
                 event_hash: place.hash,
-                durability,
+                durability: job.durability,
                 replay: None,
             });
         }
-        let end = first + receipts.len() as u64;
-        let wait_for = self.wait_for(durability, first, end);
-        Ok(Outcome::Appended { receipts, wait_for, unsynced: appended.unsynced })
+        let wait_for = self.wait_for(job.durability, first, first + job.receipts.len() as u64);
+        Ok(Outcome::Appended { first, wait_for, unsynced: appended.unsynced })
     }
 
     fn undo_heads(&mut self) {

@@ -9,6 +9,7 @@ mod error;
 mod events;
 mod exposure;
 mod index_file;
+mod job;
 mod json;
 mod open;
 mod options;

@@ -1,7 +1,8 @@
 //! A commit gets its place: what happens under the commit lock, and what follows from it.
 
-use crate::store::commit::{Commit, Outcome, Proposed};
-use crate::store::receipt::{AppendReceipt, Receipts, SamePayload};
+use crate::store::commit::{Commit, Outcome};
+use crate::store::job::Job;
+use crate::store::receipt::{AppendReceipt, SamePayload};
 use crate::store::shared::{Shared, Writing};
 use crate::store::{Durability, StoreError, SyncConfig};
 use batpak_core::{Content, Timestamp};
@@ -18,7 +19,7 @@ pub(crate) struct Settled {
 
 #[derive(Debug)]
 pub(crate) enum Told {
-    Appended(Receipts),
+    Appended,
     /// It repeats the commit that begins with this event.
     Replayed {
         first: u64,
@@ -30,7 +31,7 @@ impl Settled {
     /// What it means that `wait_for` cannot be made durable.
     pub(crate) fn fails(&self, error: StoreError) -> StoreError {
         match self.told {
-            Told::Appended(_) | Told::Replayed { .. } => error.in_flight(),
+            Told::Appended | Told::Replayed { .. } => error.in_flight(),
             Told::Refused(_) => error,
         }
     }
@@ -39,19 +40,13 @@ impl Settled {
 impl Shared {
     /// Commits what was proposed, unless there is no room for it or others are queued before it: then `None`, and
     /// nothing was done.
-    pub(crate) fn place_in_turn(
-        &self,
-        writing: &Writing,
-        frame: &mut Frame,
-        proposed: &mut [Proposed],
-        durability: Durability,
-    ) -> Result<Option<Settled>, StoreError> {
+    pub(crate) fn place_in_turn(&self, writing: &Writing, job: &mut Job) -> Result<Option<Settled>, StoreError> {
         let commit = writing.commit();
         // After a failure nobody works off what is queued.
         if commit.backlog.is_busy() && writing.log.failure().is_none() {
             return Ok(None);
         }
-        self.place(writing, commit, frame, proposed, durability)
+        self.place(writing, commit, job)
     }
 
     /// Commits what was proposed. `None` if there is no room for it: nothing was done then.
@@ -59,19 +54,17 @@ impl Shared {
         &self,
         writing: &Writing,
         mut commit: MutexGuard<'_, Commit>,
-        frame: &mut Frame,
-        proposed: &mut [Proposed],
-        durability: Durability,
+        job: &mut Job,
     ) -> Result<Option<Settled>, StoreError> {
         let clock = &*self.config.environment.clock;
         let time = Timestamp::from_nanos(clock.wall_ns());
-        let (receipts, wait_for, unsynced) = match commit.append(&writing.log, proposed, frame, time, durability)? {
-            Outcome::Appended { receipts, wait_for, unsynced } => (receipts, wait_for, unsynced),
+        let (first, wait_for, unsynced) = match commit.append(&writing.log, job, time)? {
+            Outcome::Appended { first, wait_for, unsynced } => (first, wait_for, unsynced),
             Outcome::NoRoom => return Ok(None),
             Outcome::Replayed { first } => {
                 drop(commit);
-                let end = first + proposed.len() as u64;
-                let waits = durability == Durability::Synced || end > self.visible();
+                let end = first + job.proposed.len() as u64;
+                let waits = job.durability == Durability::Synced || end > self.visible();
                 return Ok(Some(Settled { told: Told::Replayed { first }, wait_for: waits.then_some(end) }));
             }
             Outcome::Conflict { entity, expected, actual, newest } => {
@@ -82,17 +75,16 @@ impl Shared {
                 return Ok(Some(Settled { told, wait_for: unseen.map(|sequence| sequence + 1) }));
             }
         };
-        let end = receipts.last().map_or(0, |last| last.sequence + 1);
-        let begun = receipts.first().map_or(0, |first| first.sequence);
+        let end = first + job.receipts.len() as u64;
         let now = clock.monotonic();
-        let newly_exposed = commit.exposure.note(begun, now, self.config.sync.interval);
-        let exposed_for = commit.exposure.since().map_or(Duration::ZERO, |since| now.saturating_sub(since));
+        let newly_exposed = commit.exposure.note(first, now, self.config.sync.interval);
+        let age = commit.exposure.since().map_or(Duration::ZERO, |since| now.saturating_sub(since));
         if wait_for.is_none() {
             self.set_visible(end);
         }
         drop(commit);
-        let exposed = Exposed { unsynced, exposed_for };
-        let wait_for = if exposed.is_over(&self.config.sync) { Some(end) } else { wait_for };
+        let exposed = Exposed { end, unsynced, age };
+        let wait_for = wait_for.max(exposed.wait_for(&self.config.sync));
         if wait_for.is_none() {
             if is_half(unsynced, &self.config.sync) {
                 writing.signal.now();
@@ -100,52 +92,30 @@ impl Shared {
                 writing.signal.work();
             }
         }
-        Ok(Some(Settled { told: Told::Appended(receipts), wait_for }))
+        Ok(Some(Settled { told: Told::Appended, wait_for }))
     }
 
-    /// Waits until what a commit came to counts, and returns it.
-    pub(crate) fn conclude(
-        &self,
-        writing: &Writing,
-        settled: Settled,
-        frame: &mut Frame,
-        proposed: &[Proposed],
-    ) -> Result<Receipts, StoreError> {
+    /// Waits until what a commit came to counts; its receipts are in the job then.
+    pub(crate) fn conclude(&self, writing: &Writing, settled: Settled, job: &mut Job) -> Result<(), StoreError> {
         if let Some(sequence) = settled.wait_for {
             self.make_durable(writing, sequence).map_err(|error| settled.fails(error))?;
         }
-        self.tell(writing, settled.told, frame, proposed)
-    }
-
-    /// The receipts of a commit that counts.
-    pub(crate) fn tell(
-        &self,
-        writing: &Writing,
-        told: Told,
-        frame: &mut Frame,
-        proposed: &[Proposed],
-    ) -> Result<Receipts, StoreError> {
-        match told {
-            Told::Appended(receipts) => Ok(receipts),
+        match settled.told {
+            Told::Appended => Ok(()),
             Told::Refused(error) => Err(error),
-            Told::Replayed { first } => self.replay(writing, first, frame, proposed),
+            Told::Replayed { first } => self.replay(writing, first, job),
         }
     }
 
     /// The receipts of the first time.
-    fn replay(
-        &self,
-        writing: &Writing,
-        first: u64,
-        frame: &mut Frame,
-        proposed: &[Proposed],
-    ) -> Result<Receipts, StoreError> {
+    fn replay(&self, writing: &Writing, first: u64, job: &mut Job) -> Result<(), StoreError> {
+        let Job { frame, proposed, receipts, .. } = job;
         let by_place = proposed.iter().any(|event| event.key.is_none());
         let first_keyed = proposed.iter().position(|event| event.key.is_some()).unwrap_or_default();
         let overhead = overhead_of_item(frame, proposed.len());
         let mut next_in_commit = None;
         let mut buffer = Vec::new();
-        let mut receipts = Receipts::with_capacity(proposed.len());
+        receipts.clear();
         for (item, event) in proposed.iter().enumerate() {
             let sequence = first + item as u64;
             let row = self.live.row(sequence).ok_or(StoreError::NotFound { sequence })?;
@@ -171,22 +141,25 @@ impl Shared {
                 replay: Some(SamePayload(same)),
             });
         }
-        Ok(receipts)
+        Ok(())
     }
 }
 
-/// What a power cut could take.
+/// What a power cut could take: events before `end`.
 struct Exposed {
+    end: u64,
     unsynced: Unsynced,
-    exposed_for: Duration,
+    age: Duration,
 }
 
 impl Exposed {
-    /// Whether that is more than the sync policy allows.
-    fn is_over(&self, policy: &SyncConfig) -> bool {
-        self.unsynced.records > policy.every_n_events
-            || self.unsynced.bytes > policy.max_bytes
-            || self.exposed_for > policy.interval
+    /// Below which sequence all has to be durable, so that it is no more than the sync policy allows.
+    fn wait_for(&self, policy: &SyncConfig) -> Option<u64> {
+        if self.unsynced.bytes > policy.max_bytes || self.age > policy.interval {
+            return Some(self.end);
+        }
+        // Not all of it: a sync that is under way may suffice. A commit is durable as a whole.
+        (self.unsynced.records > policy.every_n_events).then(|| self.end - policy.every_n_events)
     }
 }
 

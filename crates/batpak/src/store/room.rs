@@ -1,21 +1,13 @@
 //! Room in the log for a commit that found none: the next segment is begun outside the commit lock, so that nobody who
 //! only submits waits for the disk. What is submitted meanwhile queues, and is committed in order afterwards.
 
-use crate::store::commit::Proposed;
+use crate::store::StoreError;
+use crate::store::job::Job;
 use crate::store::place::Settled;
 use crate::store::shared::{Shared, Writing};
-use crate::store::{Durability, StoreError};
 use batpak_segment::Frame;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// A commit that is complete but for its place.
-#[derive(Debug, Default)]
-pub(crate) struct Job {
-    pub(crate) frame: Frame,
-    pub(crate) proposed: Vec<Proposed>,
-    pub(crate) durability: Durability,
-}
 
 /// A job in the queue, with what has become of it.
 #[derive(Debug)]
@@ -24,7 +16,7 @@ pub(crate) struct Queued(Mutex<State>);
 #[derive(Debug)]
 enum State {
     Waiting(Option<std::task::Waker>),
-    Done(Box<(Job, Result<Settled, StoreError>)>),
+    Done(Box<Job>, Result<Settled, StoreError>),
     Taken,
 }
 
@@ -34,13 +26,13 @@ impl Queued {
     }
 
     /// What has become of the job, once.
-    pub(crate) fn take(&self) -> Option<(Job, Result<Settled, StoreError>)> {
+    pub(crate) fn take(&self) -> Option<(Box<Job>, Result<Settled, StoreError>)> {
         let mut state = self.state();
-        if !matches!(*state, State::Done(_)) {
+        if !matches!(*state, State::Done(..)) {
             return None;
         }
         match std::mem::replace(&mut *state, State::Taken) {
-            State::Done(done) => Some(*done),
+            State::Done(job, result) => Some((job, result)),
             State::Waiting(_) | State::Taken => None,
         }
     }
@@ -52,12 +44,12 @@ impl Queued {
                 *waiting = Some(waker.clone());
                 true
             }
-            State::Done(_) | State::Taken => false,
+            State::Done(..) | State::Taken => false,
         }
     }
 
-    fn finish(&self, job: Job, result: Result<Settled, StoreError>) {
-        let before = std::mem::replace(&mut *self.state(), State::Done(Box::new((job, result))));
+    fn finish(&self, job: Box<Job>, result: Result<Settled, StoreError>) {
+        let before = std::mem::replace(&mut *self.state(), State::Done(job, result));
         if let State::Waiting(Some(waker)) = before {
             waker.wake();
         }
@@ -67,7 +59,7 @@ impl Queued {
 /// What waits for room. Behind the commit lock.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
-    queue: VecDeque<(Job, Arc<Queued>)>,
+    queue: VecDeque<(Box<Job>, Arc<Queued>)>,
     /// Somebody makes room, or commits what is queued.
     busy: bool,
     closed: bool,
@@ -87,7 +79,7 @@ impl Backlog {
     ///
     /// # Errors
     /// `Closed` if nobody would take it out again.
-    pub(crate) fn push(&mut self, job: Job) -> Result<Arc<Queued>, StoreError> {
+    pub(crate) fn push(&mut self, job: Box<Job>) -> Result<Arc<Queued>, StoreError> {
         if self.closed {
             return Err(StoreError::Closed);
         }
@@ -138,12 +130,11 @@ impl Shared {
     }
 
     fn place_job(&self, writing: &Writing, job: &mut Job) -> Result<Settled, StoreError> {
-        let Job { frame, proposed, durability } = job;
         loop {
-            if let Some(settled) = self.place(writing, writing.commit(), frame, proposed, *durability)? {
+            if let Some(settled) = self.place(writing, writing.commit(), job)? {
                 return Ok(settled);
             }
-            writing.log.make_room(frame)?;
+            writing.log.make_room(&job.frame)?;
         }
     }
 }

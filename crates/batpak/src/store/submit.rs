@@ -1,14 +1,12 @@
 //! Appending without waiting: a ticket says later what became of it.
 
-use crate::store::append::with_frame;
-use crate::store::commit::Proposed;
+use crate::store::job::Job;
 use crate::store::place::{Settled, Told};
 use crate::store::receipt::Receipts;
-use crate::store::room::{Job, Queued};
+use crate::store::room::Queued;
 use crate::store::shared::{Shared, Writing};
-use crate::store::{AppendOptions, AppendReceipt, BatchAppendItem, Durability, Store, StoreError};
+use crate::store::{AppendOptions, AppendReceipt, BatchAppendItem, Store, StoreError};
 use batpak_core::{Coordinate, EventKind};
-use batpak_segment::Frame;
 use serde::Serialize;
 use std::fmt::{self, Debug, Formatter};
 use std::pin::Pin;
@@ -54,10 +52,10 @@ impl Store {
     ) -> Result<Ticket<AppendReceipt>, StoreError> {
         let writing = self.shared().writing()?;
         let durability = options.durability.unwrap_or(self.shared().config.durability());
-        let inner = with_frame(|frame| {
-            let proposed = self.propose_payload(writing, frame, coordinate, kind, payload, &options)?;
-            self.submit_commit(writing, frame, [proposed], durability)
-        })?;
+        let mut job = Job::begin();
+        job.durability = durability;
+        self.propose_payload(writing, &mut job, coordinate, kind, payload, &options)?;
+        let inner = self.submit_job(writing, job)?;
         Ok(Ticket { inner, told: |receipts| receipts.into_iter().next() })
     }
 
@@ -73,34 +71,22 @@ impl Store {
         let items: Vec<BatchAppendItem> = items.into_iter().collect();
         let writing = self.shared().writing()?;
         let inner = if items.is_empty() {
-            TicketInner { shared: Arc::clone(&self.inner.shared), state: State::Empty }
+            TicketInner { shared: Arc::clone(&self.inner.shared), state: State::Counts(Receipts::new()) }
         } else {
-            with_frame(|frame| {
-                let (proposed, durability) = self.propose_batch(writing, frame, &items)?;
-                self.submit_commit(writing, frame, proposed, durability)
-            })?
+            let mut job = Job::begin();
+            self.propose_batch(writing, &mut job, &items)?;
+            self.submit_job(writing, job)?
         };
         Ok(Ticket { inner, told: |receipts| Some(receipts.into_vec()) })
     }
 
-    fn submit_commit<P: AsMut<[Proposed]> + Into<Vec<Proposed>>>(
-        &self,
-        writing: &Writing,
-        frame: &mut Frame,
-        mut proposed: P,
-        durability: Durability,
-    ) -> Result<TicketInner, StoreError> {
+    fn submit_job(&self, writing: &Writing, mut job: Box<Job>) -> Result<TicketInner, StoreError> {
         self.inner.background.ensure(&self.inner.shared)?;
         let shared = Arc::clone(&self.inner.shared);
-        let placed = shared.place_in_turn(writing, frame, proposed.as_mut(), durability);
-        let job = || Job { frame: std::mem::take(frame), proposed: proposed.into(), durability };
-        let state = match placed {
-            Ok(Some(settled)) => {
-                let job = matches!(settled.told, Told::Replayed { .. }).then(|| Box::new(job()));
-                State::placed(writing, settled, job)
-            }
+        let state = match shared.place_in_turn(writing, &mut job) {
+            Ok(Some(settled)) => State::placed(writing, settled, job),
             Ok(None) => {
-                let queued = writing.commit().backlog.push(job())?;
+                let queued = writing.commit().backlog.push(job)?;
                 writing.signal.now();
                 State::Queued(queued)
             }
@@ -124,22 +110,41 @@ struct TicketInner {
 }
 
 enum State {
-    /// A batch of nothing.
-    Empty,
     Queued(Arc<Queued>),
-    /// A repetition comes with what it repeats.
-    Placed(Settled, Option<Box<Job>>),
+    /// It counts once everything below the sequence is durable.
+    Appended(Receipts, u64),
+    /// It counts already.
+    Counts(Receipts),
+    /// It repeats something or was refused because of something, which may have to be durable first.
+    Other(Settled, Box<Job>),
     Refused(StoreError),
     Told,
 }
 
 impl State {
     /// Has the thread of the store sync what the result waits for.
-    fn placed(writing: &Writing, settled: Settled, job: Option<Box<Job>>) -> Self {
+    fn placed(writing: &Writing, settled: Settled, mut job: Box<Job>) -> Self {
         if let Some(sequence) = settled.wait_for {
             writing.signal.sync_to(sequence);
         }
-        Self::Placed(settled, job)
+        if !matches!(settled.told, Told::Appended) {
+            return Self::Other(settled, job);
+        }
+        let receipts = std::mem::take(&mut job.receipts);
+        job.end();
+        match settled.wait_for {
+            Some(sequence) => Self::Appended(receipts, sequence),
+            None => Self::Counts(receipts),
+        }
+    }
+
+    /// Below which sequence all has to be durable before the result counts.
+    fn wait_for(&self) -> Option<u64> {
+        match self {
+            Self::Appended(_, sequence) => Some(*sequence),
+            Self::Other(settled, _) => settled.wait_for,
+            Self::Queued(_) | Self::Counts(_) | Self::Refused(_) | Self::Told => None,
+        }
     }
 }
 
@@ -183,8 +188,8 @@ impl<T> Debug for Ticket<T> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let state = match &self.inner.state {
             State::Queued(_) => "queued",
-            State::Placed(..) => "placed",
-            State::Empty | State::Refused(_) => "ready",
+            State::Appended(..) | State::Other(..) => "placed",
+            State::Counts(_) | State::Refused(_) => "ready",
             State::Told => "told",
         };
         f.debug_struct("Ticket").field("state", &state).finish_non_exhaustive()
@@ -200,12 +205,16 @@ impl TicketInner {
             self.look(writing);
         }
         match std::mem::replace(&mut self.state, State::Told) {
-            State::Empty => Ok(Receipts::new()),
-            State::Refused(error) => Err(error),
-            State::Placed(settled, job) => {
-                let mut job = job.map_or_else(Job::default, |job| *job);
-                shared.conclude(writing, settled, &mut job.frame, &job.proposed)
+            State::Counts(receipts) => Ok(receipts),
+            State::Appended(receipts, sequence) => {
+                shared.make_durable(writing, sequence).map_err(StoreError::in_flight)?;
+                Ok(receipts)
             }
+            State::Other(settled, mut job) => {
+                shared.conclude(writing, settled, &mut job)?;
+                Ok(job.receipts)
+            }
+            State::Refused(error) => Err(error),
             // Nobody could commit it, because the file system panicked.
             State::Queued(_) => Err(writing.log.sync().err().map_or(StoreError::Closed, StoreError::from)),
             State::Told => Err(StoreError::Closed),
@@ -216,14 +225,11 @@ impl TicketInner {
         let shared = Arc::clone(&self.shared);
         let writing = shared.writing_or_none()?;
         self.look(writing);
+        let failed = || writing.log.failure().is_some();
         let is_ready = match &self.state {
-            State::Queued(_) => writing.log.failure().is_some(),
+            State::Queued(_) => failed(),
             State::Told => false,
-            State::Placed(settled, _) => {
-                let counts = settled.wait_for.is_none_or(|sequence| shared.settled() >= sequence);
-                counts || writing.log.failure().is_some()
-            }
-            State::Empty | State::Refused(_) => true,
+            state => state.wait_for().is_none_or(|sequence| shared.settled() >= sequence || failed()),
         };
         is_ready.then(|| self.wait())
     }
@@ -233,22 +239,19 @@ impl TicketInner {
         let State::Queued(queued) = &self.state else { return };
         let Some((job, result)) = queued.take() else { return };
         self.state = match result {
-            Ok(settled) => State::placed(writing, settled, Some(Box::new(job))),
+            Ok(settled) => State::placed(writing, settled, job),
             Err(error) => State::Refused(error),
         };
     }
 
     /// Leaves a waker; false if what it would be called for has happened.
     fn leave(&self, waker: &Waker) -> bool {
-        match &self.state {
-            State::Queued(queued) => queued.wake_when_done(waker),
-            State::Placed(settled, _) => {
-                if let (Some(sequence), Some(writing)) = (settled.wait_for, self.shared.writing_or_none()) {
-                    writing.wakers.add(sequence, waker);
-                }
-                true
-            }
-            State::Empty | State::Refused(_) | State::Told => true,
+        if let State::Queued(queued) = &self.state {
+            return queued.wake_when_done(waker);
         }
+        if let (Some(sequence), Some(writing)) = (self.state.wait_for(), self.shared.writing_or_none()) {
+            writing.wakers.add(sequence, waker);
+        }
+        true
     }
 }

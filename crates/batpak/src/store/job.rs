@@ -1,0 +1,43 @@
+//! A commit in the making: what one append takes from its first byte to its receipt.
+
+use crate::store::Durability;
+use crate::store::commit::Proposed;
+use crate::store::receipt::Receipts;
+use batpak_segment::Frame;
+use std::cell::Cell;
+
+/// The events of a commit, encoded and hashed, and their receipts once they have their place.
+#[derive(Debug, Default)]
+pub(crate) struct Job {
+    pub(crate) frame: Frame,
+    pub(crate) proposed: Vec<Proposed>,
+    pub(crate) receipts: Receipts,
+    pub(crate) durability: Durability,
+}
+
+thread_local! {
+    /// The job of this thread's last append, whose memory is used again. It is taken out while it is in use, so a
+    /// payload that appends to a store while it is serialized gets another one.
+    static JOB: Cell<Option<Box<Job>>> = const { Cell::new(None) };
+}
+
+/// Jobs that grew larger than this are not kept.
+const KEPT_FRAME_BYTES: u64 = 1 << 20;
+
+impl Job {
+    /// An empty one.
+    pub(crate) fn begin() -> Box<Self> {
+        let mut job = JOB.take().unwrap_or_default();
+        job.frame.clear();
+        job.proposed.clear();
+        job
+    }
+
+    /// Keeps the memory for the next one. Of a job that was refused it is not known how large it had become: it is
+    /// dropped instead.
+    pub(crate) fn end(self: Box<Self>) {
+        if self.frame.encoded_len() <= KEPT_FRAME_BYTES {
+            JOB.set(Some(self));
+        }
+    }
+}
