@@ -70,11 +70,13 @@ impl Coordinate {
     }
 
     /// The entity: who owns the stream.
+    #[inline]
     pub fn entity(&self) -> &str {
         &self.text[..self.scope_at]
     }
 
     /// The scope: what groups entities.
+    #[inline]
     pub fn scope(&self) -> &str {
         &self.text[self.scope_at..]
     }

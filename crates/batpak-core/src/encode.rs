@@ -73,6 +73,7 @@ impl RecordDraft {
     /// assert_eq!(draft.range(), 0..buffer.len());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline]
     pub fn begin<'b>(
         buffer: &'b mut Vec<u8>,
         fields: &Fields<'_>,
@@ -122,6 +123,7 @@ impl RecordDraft {
     ///
     /// If `record` has another length than the draft, if the revision is above [`MAX_REVISION`], or if the id was not
     /// made by [`EventId::compose`].
+    #[inline]
     pub fn assign(self, record: &mut [u8], place: &Assigned) -> EventHash {
         assert_eq!(record.len(), self.range.len(), "the record is not that of the draft");
         assert!(place.revision <= MAX_REVISION, "the revision is past its limit");
@@ -136,16 +138,19 @@ impl RecordDraft {
 
 impl OpenRecord<'_> {
     /// Appends bytes to the payload.
+    #[inline]
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
     /// The payload as far as it is written.
+    #[inline]
     pub fn payload(&self) -> &[u8] {
         &self.buffer[self.content_at + SALT_LEN..]
     }
 
     /// Ends the payload and hashes what there is.
+    #[inline]
     pub fn finish(mut self) -> RecordDraft {
         let payload_hash = PayloadHash::of_content(&self.buffer[self.content_at..]);
         let open_hash = OpenEventHash::new(&self.buffer[self.start..self.content_at], &payload_hash);
@@ -166,6 +171,7 @@ impl Drop for OpenRecord<'_> {
 
 #[cfg(feature = "std")]
 impl std::io::Write for OpenRecord<'_> {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.buffer.extend_from_slice(bytes);
         Ok(bytes.len())

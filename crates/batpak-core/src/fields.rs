@@ -149,6 +149,7 @@ impl<'a> Fields<'a> {
     /// assert_eq!(fields.check(), Err(FieldError::Metadata { bytes: 4097 }));
     /// # Ok::<(), batpak_core::CoordinateError>(())
     /// ```
+    #[inline]
     pub fn check(&self) -> Result<(), FieldError> {
         check_metadata(self.metadata)?;
         check_tags(&self.tags.iter().copied())?;

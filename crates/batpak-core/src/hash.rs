@@ -2,9 +2,8 @@
 
 use core::fmt;
 
-use sha2::{Digest, Sha256};
-
 use crate::layout::{self, HASH_LEN, SALT_LEN, Trailer};
+use crate::sha256::Sha256;
 
 macro_rules! hash_type {
     ($(#[$doc:meta])* $name:ident) => {
@@ -85,7 +84,7 @@ pub(crate) fn sha256<const N: usize>(parts: [&[u8]; N]) -> [u8; HASH_LEN] {
     for part in parts {
         hash.update(part);
     }
-    hash.finalize().into()
+    hash.finish()
 }
 
 /// An event hash that still waits for the event's place.
@@ -97,15 +96,15 @@ impl OpenEventHash {
     pub(crate) fn new(head: &[u8], payload_hash: &PayloadHash) -> Self {
         let (start, rest) = layout::hashed_head(head);
         let mut hash = Sha256::new();
-        hash.update(start);
+        hash.update(&start);
         hash.update(rest);
-        hash.update(payload_hash.0);
+        hash.update(&payload_hash.0);
         Self(hash)
     }
 
     /// Takes in the event's place. `trailer` holds the hash of the event before where its own hash will stand.
     pub(crate) fn finish(mut self, trailer: &Trailer) -> EventHash {
-        self.0.update(trailer.to_bytes());
-        EventHash(self.0.finalize().into())
+        self.0.update(&trailer.to_bytes());
+        EventHash(self.0.finish())
     }
 }

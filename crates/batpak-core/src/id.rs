@@ -104,6 +104,7 @@ impl EventId {
     }
 
     /// The sequence of the event, if this store has made the id; otherwise 40 bits without a meaning.
+    #[inline]
     pub const fn sequence(self) -> u64 {
         let high = self.bits(SEQUENCE_HIGH_SHIFT, SEQUENCE_BITS - SEQUENCE_LOW_BITS);
         high << SEQUENCE_LOW_BITS | self.bits(SEQUENCE_LOW_SHIFT, SEQUENCE_LOW_BITS)
@@ -115,6 +116,7 @@ impl EventId {
     }
 
     /// Whether version and variant are those of a `UUIDv7`, as in every id that [`compose`](Self::compose) made.
+    #[inline]
     pub const fn is_composed(self) -> bool {
         self.0 & VERSION_AND_VARIANT_MASK == VERSION_AND_VARIANT
     }

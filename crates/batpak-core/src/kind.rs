@@ -123,6 +123,7 @@ impl EventKind {
     }
 
     /// Whether its category is kept for the store itself. No public way to append accepts such a kind.
+    #[inline]
     pub const fn is_reserved(self) -> bool {
         is_reserved(self.category())
     }

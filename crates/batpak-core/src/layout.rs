@@ -192,6 +192,20 @@ pub(crate) fn hashed_head(head: &[u8]) -> ([u8; TAG_LEN + 2], &[u8]) {
     (start, rest)
 }
 
+/// The length of a message in bits, as SHA-256 has it at the end of the last block.
+pub(crate) fn message_bits(bits: u64) -> [u8; 8] {
+    bits.to_be_bytes()
+}
+
+/// The bytes of a hash.
+pub(crate) fn digest(state: [u32; 8]) -> [u8; HASH_LEN] {
+    let mut out = [0; HASH_LEN];
+    for (bytes, word) in out.chunks_exact_mut(size_of::<u32>()).zip(state) {
+        bytes.copy_from_slice(&word.to_be_bytes());
+    }
+    out
+}
+
 /// The salt of a payload, and the payload. There are at least 16 bytes.
 pub(crate) fn split_content(content: &[u8]) -> ([u8; SALT_LEN], &[u8]) {
     let mut salt = [0; SALT_LEN];

@@ -57,6 +57,7 @@ mod layout;
 mod merkle;
 mod name;
 mod region;
+mod sha256;
 mod stub;
 mod time;
 

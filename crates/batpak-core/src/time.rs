@@ -26,6 +26,7 @@ impl Timestamp {
     pub const MAX: Self = Self(i64::MAX);
 
     /// The time so many nanoseconds after 1970-01-01 UTC.
+    #[inline]
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
     }
@@ -36,6 +37,7 @@ impl Timestamp {
     }
 
     /// Whole milliseconds since 1970-01-01 UTC, 0 for what was before. It always fits an [`EventId`](crate::EventId).
+    #[inline]
     pub const fn unix_millis(self) -> u64 {
         if self.0 < 0 { 0 } else { self.0.unsigned_abs() / NANOS_PER_MILLI }
     }

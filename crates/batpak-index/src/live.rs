@@ -61,6 +61,7 @@ pub struct Known(Arc<Name>);
 
 impl Known {
     /// The coordinate.
+    #[inline]
     pub fn coordinate(&self) -> &Coordinate {
         &self.0.coordinate
     }
@@ -76,6 +77,7 @@ pub struct LiveWriter {
 
 impl Live {
     /// The row of the event with this sequence, if it was added.
+    #[inline]
     pub fn row(&self, sequence: u64) -> Option<&Row> {
         self.rows.get(usize::try_from(sequence).ok()?)
     }
@@ -108,6 +110,7 @@ impl Live {
     }
 
     /// Looks a coordinate up.
+    #[inline]
     pub fn find(&self, coordinate: &Coordinate) -> Option<Known> {
         self.names.get(coordinate).map(Known)
     }
@@ -139,11 +142,13 @@ impl LiveWriter {
     }
 
     /// How far the entity of a coordinate has come.
+    #[inline]
     pub fn head(&self, known: &Known) -> EntityHead {
         self.heads.get(known.0.entity.number as usize).copied().unwrap_or_default()
     }
 
     /// Says how far the entity of a coordinate has come. A commit that is refused after all puts the old head back.
+    #[inline]
     pub fn set_head(&mut self, known: &Known, head: EntityHead) {
         let number = known.0.entity.number as usize;
         if self.heads.len() <= number {
@@ -153,6 +158,7 @@ impl LiveWriter {
     }
 
     /// The event that has this idempotency key.
+    #[inline]
     pub fn key(&self, key: u128) -> Option<u64> {
         self.keys.get(&key).copied()
     }
@@ -163,6 +169,7 @@ impl LiveWriter {
     }
 
     /// Adds the row of an event. Its entity's head is set by itself, with [`set_head`](Self::set_head).
+    #[inline]
     pub fn add(&mut self, known: &Known, added: &Added) {
         let name = &known.0;
         let sequence = added.id.sequence();

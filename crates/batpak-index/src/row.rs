@@ -47,6 +47,7 @@ impl Extras {
     }
 
     /// Those of an event with or without tags, correlation id and causation id.
+    #[inline]
     pub fn new(tags: bool, correlation: bool, causation: bool) -> Self {
         let bit = |set: bool, bit| if set { bit } else { 0 };
         Self(bit(tags, Self::TAGS) | bit(correlation, Self::CORRELATION) | bit(causation, Self::CAUSATION))

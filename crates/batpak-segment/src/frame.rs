@@ -51,6 +51,7 @@ impl Frame {
     }
 
     /// Empties it and keeps its memory.
+    #[inline]
     pub fn clear(&mut self) {
         self.bytes.truncate(FRAME_HEADER_LEN);
         self.items.clear();
@@ -138,6 +139,7 @@ impl Frame {
     }
 
     /// Number of records.
+    #[inline]
     pub fn len(&self) -> usize {
         self.items.len()
     }
@@ -151,6 +153,7 @@ impl Frame {
     ///
     /// # Panics
     /// If there are not more than `index` records.
+    #[inline]
     pub fn record_mut(&mut self, index: usize) -> &mut [u8] {
         let from = self.items[index] + ITEM_HEADER_LEN;
         let to = self.items.get(index + 1).copied().unwrap_or(self.records_end);
@@ -161,11 +164,13 @@ impl Frame {
     ///
     /// # Panics
     /// If there are not more than `index` records.
+    #[inline]
     pub fn record_offset(&self, index: usize) -> u64 {
         self.items[index] as u64
     }
 
     /// Length in bytes that it has in a segment.
+    #[inline]
     pub fn encoded_len(&self) -> u64 {
         let typed: usize = self.typed.iter().map(|content| ITEM_HEADER_LEN + content.len()).sum();
         padded(self.records_end + typed) as u64

@@ -228,6 +228,7 @@ impl Log {
 
     /// Whether the active segment has room for a commit. If it has not, [`append_frame`](Self::append_frame) seals it
     /// and goes on in the next one, which waits for the disk.
+    #[inline]
     pub fn has_room(&self, frame: &Frame) -> bool {
         frame.encoded_len() <= self.room.load(Ordering::Relaxed)
     }
@@ -304,6 +305,7 @@ impl Log {
     }
 
     /// The sequence that the next record gets, if nobody else appends before.
+    #[inline]
     pub fn next_sequence(&self) -> u64 {
         self.reader.end_sequence()
     }
@@ -322,6 +324,7 @@ impl Log {
     }
 
     /// Every record below this sequence survives a power cut.
+    #[inline]
     pub fn durable_sequence(&self) -> u64 {
         self.sync.durable_sequence()
     }
@@ -419,6 +422,7 @@ impl Log {
     }
 
     /// Why nothing is accepted any more, if a write or sync failed.
+    #[inline]
     pub fn failure(&self) -> Option<&Arc<Failure>> {
         self.sync.failure()
     }
