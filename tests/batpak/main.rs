@@ -24,4 +24,5 @@ mod projections;
 mod queries;
 mod read_only;
 mod snapshots;
+mod submit;
 mod support;
