@@ -3,10 +3,16 @@
 //! Until a sync returns, any 512-byte sector written since the last one holds old or new bytes, and a new length, a new
 //! file and a directory entry may be lost. A sync that fails leaves its sectors clean in memory and undecided on the
 //! disk: a later sync does not write them, unless they are written again.
+//!
+//! A file that is mapped holds what was stored in it when its process dies. It is not synced: when the power fails, any
+//! sector holds what it held before or what was stored last.
 
 use crate::random::Random;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const SECTOR: usize = 512;
 type Bytes = [u8; SECTOR];
@@ -14,8 +20,10 @@ type Bytes = [u8; SECTOR];
 /// A file's content, under whatever names.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inode {
-    /// What programs read.
+    /// What programs read; of a file that is mapped, what they read before.
     live: Vec<u8>,
+    /// What stands for `live` while a process has it mapped.
+    mapped: Option<Arc<[AtomicU64]>>,
     /// What the disk holds for certain.
     durable: Vec<u8>,
     /// What the disk may hold instead, sector by sector.
@@ -28,11 +36,44 @@ pub(crate) struct Inode {
 }
 
 impl Inode {
-    pub(crate) fn live(&self) -> &[u8] {
-        &self.live
+    pub(crate) fn live(&self) -> Cow<'_, [u8]> {
+        self.mapped.as_ref().map_or(Cow::Borrowed(&self.live), |words| Cow::Owned(bytes_of(words)))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    /// The words of the whole file, `len` bytes.
+    pub(crate) fn map(&mut self, len: usize) -> Arc<[AtomicU64]> {
+        assert!(self.mapped.is_none() && len == self.live.len(), "a file is mapped once and as a whole");
+        let words =
+            self.live.chunks_exact(8).map(|bytes| AtomicU64::new(u64::from_ne_bytes(*bytes.first_chunk().unwrap())));
+        Arc::clone(self.mapped.insert(words.collect()))
+    }
+
+    /// The process is dead: what it stores from now on goes nowhere.
+    fn unmap(&mut self) {
+        self.write_back();
+        self.mapped = None;
+    }
+
+    /// What stands in the mapping may be on the disk from now on.
+    fn write_back(&mut self) {
+        let Some(words) = &self.mapped else { return };
+        let now = bytes_of(words);
+        for sector in 0..now.len().div_ceil(SECTOR) {
+            let content = sector_of(&now, sector);
+            if content != sector_of(&self.live, sector) {
+                self.maybe.entry(sector).or_default().push(content);
+                self.dirty.insert(sector);
+            }
+        }
+        self.live = now;
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8], offset: usize) {
+        assert!(self.mapped.is_none(), "what is mapped is not written");
         let end = offset + bytes.len();
         if end > self.live.len() {
             self.set_len(end);
@@ -46,6 +87,7 @@ impl Inode {
     }
 
     pub(crate) fn set_len(&mut self, len: usize) {
+        assert!(self.mapped.is_none(), "what is mapped keeps its length");
         if len == self.live.len() {
             return;
         }
@@ -55,6 +97,7 @@ impl Inode {
     }
 
     pub(crate) fn sync(&mut self) {
+        assert!(self.mapped.is_none(), "what is mapped is not synced");
         let reaches_end = self.dirty.last().is_some_and(|last| (last + 1) * SECTOR >= self.live.len());
         if self.dirty_len || reaches_end {
             self.durable.resize(self.live.len(), 0);
@@ -91,6 +134,10 @@ impl Inode {
         bytes.truncate(len);
         Self { live: bytes.clone(), durable: bytes, ..Self::default() }
     }
+}
+
+fn bytes_of(words: &[AtomicU64]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect()
 }
 
 fn sector_of(bytes: &[u8], sector: usize) -> Bytes {
@@ -142,10 +189,19 @@ impl Names {
     }
 }
 
+/// The unit in which room is counted.
+const BLOCK: usize = 4096;
+
 /// All files and directories.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
     pub(crate) inodes: Vec<Inode>,
+    /// How many blocks files may take.
+    pub(crate) blocks: usize,
+    /// Whether room can be reserved.
+    pub(crate) allocates: bool,
+    /// Whether files can be mapped.
+    pub(crate) maps: bool,
     live: Names,
     durable: Names,
     pending: BTreeMap<PathBuf, Vec<Change>>,
@@ -155,7 +211,47 @@ impl Disk {
     pub(crate) fn new() -> Self {
         let mut names = Names::default();
         names.directories.insert(PathBuf::from("/"));
-        Self { inodes: Vec::new(), live: names.clone(), durable: names, pending: BTreeMap::new() }
+        Self {
+            inodes: Vec::new(),
+            blocks: usize::MAX,
+            allocates: true,
+            maps: true,
+            live: names.clone(),
+            durable: names,
+            pending: BTreeMap::new(),
+        }
+    }
+
+    /// How many blocks the files take that have a name.
+    pub(crate) fn blocks_taken(&self) -> usize {
+        self.live.files.values().map(|inode| self.inodes[*inode].len().div_ceil(BLOCK)).sum()
+    }
+
+    /// How long a file can become for which `wanted` bytes are asked.
+    pub(crate) fn room(&self, inode: usize, wanted: usize) -> usize {
+        let len = self.inodes[inode].len();
+        if wanted <= len || self.blocks == usize::MAX {
+            return wanted;
+        }
+        let free = self.blocks.saturating_sub(self.blocks_taken());
+        wanted.min((len.div_ceil(BLOCK) + free) * BLOCK)
+    }
+
+    /// The process dies.
+    pub(crate) fn unmap(&mut self) {
+        self.inodes.iter_mut().for_each(Inode::unmap);
+    }
+
+    /// Everything that is mapped may be written to the disk now.
+    pub(crate) fn write_back(&mut self) {
+        self.inodes.iter_mut().for_each(Inode::write_back);
+    }
+
+    /// What is left when the process dies.
+    pub(crate) fn after_kill(&self) -> Self {
+        let mut left = self.clone();
+        left.unmap();
+        left
     }
 
     pub(crate) fn find(&self, path: &Path) -> Option<usize> {
@@ -222,6 +318,10 @@ impl Disk {
 
     /// What is left when the power fails.
     pub(crate) fn after_power_cut(&self, random: &mut Random) -> Self {
+        self.after_kill().without_power(random)
+    }
+
+    fn without_power(self, random: &mut Random) -> Self {
         let mut names = self.durable.clone();
         let keep = *random.pick(&[0, 20, 50, 80, 100]);
         for change in self.pending.values().flatten() {
@@ -233,6 +333,6 @@ impl Disk {
         names.files.retain(|path, _| path.ancestors().skip(1).all(|parent| directories.contains(parent)));
         let keep = *random.pick(&[0, 20, 50, 80, 100]);
         let inodes = self.inodes.iter().map(|inode| inode.after_power_cut(random, keep)).collect();
-        Self { inodes, live: names.clone(), durable: names, pending: BTreeMap::new() }
+        Self { inodes, live: names.clone(), durable: names, pending: BTreeMap::new(), ..self }
     }
 }

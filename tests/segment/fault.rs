@@ -2,7 +2,9 @@
 
 use crate::disk::Disk;
 use crate::random::Random;
-use batpak_segment::{Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, OpenMode};
+use batpak_segment::{
+    Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, OpenMode, SharedMapping,
+};
 use std::collections::BTreeSet;
 use std::fmt::{self, Debug, Formatter};
 use std::io;
@@ -26,12 +28,14 @@ pub(crate) enum Operation {
     Write,
     Length,
     SetLength,
+    Allocate,
+    Map,
     Sync,
 }
 
 impl Operation {
     fn changes(self) -> bool {
-        !matches!(self, Self::List | Self::Open | Self::Lock | Self::Read | Self::Length)
+        !matches!(self, Self::List | Self::Open | Self::Lock | Self::Read | Self::Length | Self::Map)
     }
 }
 
@@ -44,7 +48,7 @@ pub(crate) enum Fault {
     Once(io::ErrorKind),
     /// This call and all later ones that change something fail.
     ForGood(io::ErrorKind),
-    /// A read or write does half of what it was asked for.
+    /// A read or write does half of what it was asked for. A reservation does half and fails; nothing is mapped.
     Short,
     /// A write does half, and all that change something fail afterwards.
     ShortThenFull,
@@ -101,6 +105,7 @@ impl Machine {
         match self.faults.remove(at).1 {
             Fault::Crash => {
                 self.crashed = true;
+                self.disk.unmap();
                 (Verdict::DoAndCrash, false)
             }
             Fault::Once(kind) => (Verdict::Refuse(kind.into()), false),
@@ -181,7 +186,29 @@ impl FaultFileSystem {
 
     /// The machine after the death of the process: nothing that was written is lost, nothing more is durable.
     pub(crate) fn after_kill(&self) -> Self {
-        Self::with(self.machine().disk.clone())
+        Self::with(self.machine().disk.after_kill())
+    }
+
+    /// Whether the power has failed as planned.
+    pub(crate) fn has_crashed(&self) -> bool {
+        self.machine().crashed
+    }
+
+    /// The system writes what is mapped to the disk, which it may do whenever it likes.
+    pub(crate) fn write_back(&self) {
+        self.machine().disk.write_back();
+    }
+
+    /// From now on the files may grow by so many blocks of 4096 bytes, all of them together.
+    pub(crate) fn set_room(&self, blocks: usize) {
+        let mut machine = self.machine();
+        machine.disk.blocks = machine.disk.blocks_taken().saturating_add(blocks);
+    }
+
+    /// Whether room can be reserved, and whether files can be mapped.
+    pub(crate) fn set_abilities(&self, allocates: bool, maps: bool) {
+        let mut machine = self.machine();
+        (machine.disk.allocates, machine.disk.maps) = (allocates, maps);
     }
 
     /// All files and what programs read in them, lock files left out.
@@ -323,6 +350,15 @@ impl Drop for FaultLock {
 }
 
 #[derive(Debug)]
+struct FaultMapping(Arc<[AtomicU64]>);
+
+impl SharedMapping for FaultMapping {
+    fn words(&self) -> &[AtomicU64] {
+        &self.0
+    }
+}
+
+#[derive(Debug)]
 struct FaultFile {
     file_system: FaultFileSystem,
     inode: usize,
@@ -345,20 +381,47 @@ impl File for FaultFile {
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
         self.file_system.call(Operation::Write, |machine, is_half| {
-            let n = half(buf.len(), is_half);
-            machine.disk.inodes[self.inode].write(&buf[..n], usize::try_from(offset).unwrap());
-            Ok(n)
+            let from = usize::try_from(offset).unwrap();
+            let end = machine.disk.room(self.inode, from + half(buf.len(), is_half));
+            if end <= from && !buf.is_empty() {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            machine.disk.inodes[self.inode].write(&buf[..end - from], from);
+            Ok(end - from)
         })
     }
 
     fn len(&self) -> io::Result<u64> {
-        self.file_system.call(Operation::Length, |machine, _| Ok(machine.disk.inodes[self.inode].live().len() as u64))
+        self.file_system.call(Operation::Length, |machine, _| Ok(machine.disk.inodes[self.inode].len() as u64))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.file_system.call(Operation::SetLength, |machine, _| {
             machine.disk.inodes[self.inode].set_len(usize::try_from(len).unwrap());
             Ok(())
+        })
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        self.file_system.call(Operation::Allocate, |machine, is_half| {
+            if !machine.disk.allocates {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+            let (now, wanted) = (machine.disk.inodes[self.inode].len(), usize::try_from(len).unwrap());
+            let possible = machine.disk.room(self.inode, wanted);
+            let end = if is_half { usize::midpoint(now, possible.max(now)) } else { possible };
+            machine.disk.inodes[self.inode].set_len(end.max(now));
+            if end < wanted { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        })
+    }
+
+    fn map_shared(&self, len: u64) -> io::Result<Option<Box<dyn SharedMapping>>> {
+        self.file_system.call(Operation::Map, |machine, is_half| {
+            if is_half || !machine.disk.maps {
+                return Ok(None);
+            }
+            let words = machine.disk.inodes[self.inode].map(usize::try_from(len).unwrap());
+            Ok(Some(Box::new(FaultMapping(words)) as Box<dyn SharedMapping>))
         })
     }
 

@@ -1,7 +1,7 @@
 //! Reading at positions and in order, with and without a writer.
 
 use crate::fault::FaultFileSystem;
-use crate::store::{DIR, append, config, contents, edit, environment, open, open_in, segment};
+use crate::store::{DIR, append, config, contents, edit, end_of_frames, environment, open, open_in, segment};
 use batpak_segment::{LogConfig, LogError, LogReader, MemoryFileSystem, Position};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -146,7 +146,10 @@ fn reading_changes_nothing_and_tells_what_a_writer_would_mend() {
     let (log, _) = open(&fs, LogConfig::default());
     append(&log, &[b"0"]);
     let fs = fs.after_kill();
-    edit(&fs, &segment(0), |bytes| bytes.extend_from_slice(b"torn"));
+    edit(&fs, &segment(0), |bytes| {
+        bytes.truncate(end_of_frames(bytes));
+        bytes.extend_from_slice(b"torn");
+    });
     let before = fs.contents();
     let (reader, report) = LogReader::open_with_report(&fs.environment(), Path::new(DIR), 1).unwrap();
     assert_eq!(contents(&reader), [b"0"]);
@@ -159,6 +162,7 @@ fn sizes_and_identifiers_are_those_of_the_files() {
     let fs = FaultFileSystem::new();
     let (log, _) = open(&fs, config(600));
     append(&log, &[&[1_u8; 100][..]; 9]);
+    log.rotate().unwrap();
     let sum: usize = fs.contents().iter().map(|(_, bytes)| bytes.len()).sum();
     let reader = log.reader();
     assert_eq!(reader.size_bytes().unwrap(), sum as u64);

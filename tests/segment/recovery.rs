@@ -1,7 +1,9 @@
 //! What opening makes of what a crash, a kill or a bad disk left.
 
 use crate::fault::{Fault, FaultFileSystem, Operation, When};
-use crate::store::{DIR, LINK_END, append, config, contents, edit, open, open_in, read, reopened, segment};
+use crate::store::{
+    DIR, LINK_END, append, config, contents, edit, end_of_frames, open, open_in, read, reopened, segment,
+};
 use batpak_segment::{Frame, LogConfig, LogError, Position};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -252,7 +254,7 @@ fn move_to_tail(fs: &FaultFileSystem, from: u64) {
     let bytes = read(fs, &segment(0));
     let from = usize::try_from(from).unwrap();
     let mut ring = vec![0; 65536];
-    for (at, byte) in bytes.iter().enumerate().skip(from) {
+    for (at, byte) in bytes.iter().enumerate().take(end_of_frames(&bytes)).skip(from) {
         ring[at % 65536] = *byte;
     }
     fs.put(Path::new(DIR).join("batpak.tail"), &ring);
