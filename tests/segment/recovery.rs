@@ -2,9 +2,9 @@
 
 use crate::fault::{Fault, FaultFileSystem, Operation, When};
 use crate::store::{
-    DIR, LINK_END, append, config, contents, edit, end_of_frames, open, open_in, read, reopened, segment,
+    DIR, LINK_END, append, by, config, contents, edit, end_of_frames, open, open_in, read, reopened, segment,
 };
-use batpak_segment::{Frame, LogConfig, LogError, Position};
+use batpak_segment::{Frame, LogConfig, LogError, Position, WritePath};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -292,4 +292,27 @@ fn a_tail_that_does_not_continue_the_segment_is_ignored() {
     edit(&fs, &Path::new(DIR).join("batpak.tail"), |ring| ring[usize::try_from(second.offset).unwrap()] ^= 1);
     let (found, repair) = reopened(&fs, LogConfig::default());
     assert_eq!((found, repair.from_tail), (vec![b"0".to_vec()], 0));
+}
+
+/// A power cut takes the first of two records out of the tail. Were the tail left where it is, the second would come
+/// back as soon as the first one is appended again.
+#[test]
+fn what_was_cut_does_not_come_back_from_the_tail_that_was_left() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, by(WritePath::Tail));
+    let lost = log.append(&[7; 100]).unwrap();
+    append(&log, &[b"cut"]);
+    let left = fs.after_kill();
+    edit(&left, &Path::new(DIR).join("batpak.tail"), |ring| ring[usize::try_from(lost.offset).unwrap()] ^= 1);
+    for path in [WritePath::Direct, WritePath::Tail] {
+        let fs = left.after_kill();
+        let (log, _) = open(&fs, by(path));
+        assert_eq!(log.next_sequence(), 0);
+        append(&log, &[&[7; 100]]);
+        log.sync().unwrap();
+        assert_eq!(reopened(&fs.after_kill(), by(path)).0, [[7; 100]], "{path:?}");
+        for seed in 0..50 {
+            assert_eq!(reopened(&fs.after_crash(seed), by(path)).0, [[7; 100]], "{path:?} seed {seed}");
+        }
+    }
 }

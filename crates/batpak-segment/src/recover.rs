@@ -121,6 +121,7 @@ impl Unrecovered {
             None => (new_log(&self.env, &self.dir)?, Repair { closed_cleanly: true, segments: 1, ..Repair::default() }),
             Some(found) => mend(&self.env, found)?,
         };
+        self.remove_tail()?;
         repair.removed = self.listing.leftovers;
         Ok((Log::start(self.env, self.dir, self.config, self.lock, start), repair, seen))
     }
@@ -130,6 +131,16 @@ impl Unrecovered {
             self.env.file_system.remove_file(path).map_err(LogError::io("remove", path))?;
         }
         if self.listing.leftovers.is_empty() { Ok(()) } else { self.sync_dir() }
+    }
+
+    /// What the tail held is in the segment, or was cut: a frame that is appended now must not be followed by an old one.
+    fn remove_tail(&self) -> Result<(), LogError> {
+        let path = self.dir.join(TAIL_NAME);
+        match self.env.file_system.remove_file(&path) {
+            Ok(()) => self.sync_dir(),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(LogError::io("remove", &path)(e)),
+        }
     }
 
     fn sync_dir(&self) -> Result<(), LogError> {
