@@ -1,8 +1,8 @@
 //! A fault at every single call, and errors in the middle of things.
 
 use crate::fault::{Fault, FaultFileSystem, Operation, When};
-use crate::store::{append, assert_failed, config, contents, open, open_in, reopened};
-use batpak_segment::{Log, LogConfig, LogError};
+use crate::store::{append, assert_failed, by, config, contents, open, open_in, reopened};
+use batpak_segment::{Log, LogConfig, LogError, WritePath};
 use std::io::ErrorKind;
 
 fn record(index: usize) -> Vec<u8> {
@@ -112,6 +112,34 @@ fn a_kill_at_every_call_loses_nothing_that_was_accepted() {
         fs.plan(When::Call(call), Fault::Crash);
         let _ = script(&fs, &mut told);
         check(&fs.after_kill(), told.accepted, told.accepted, &format!("call {call}"));
+    }
+}
+
+/// A log that has outgrown its tail, with records that are only there.
+fn before_a_larger_tail() -> (FaultFileSystem, Log) {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, by(WritePath::Tail));
+    while log.unsynced().bytes < 1 << 20 {
+        append(&log, &[&[1; 30_000]]);
+    }
+    (fs, log)
+}
+
+/// The new tail used to take the place of the old one before what the old one held was moved.
+#[test]
+fn a_kill_at_every_call_that_makes_a_larger_tail_loses_nothing_that_was_accepted() {
+    let (fs, log) = before_a_larger_tail();
+    let before = fs.calls();
+    append(&log, &[b"behind a larger tail"]);
+    let calls = fs.operations_since(before);
+    assert!(calls.contains(&Operation::Map), "{calls:?}");
+    for call in 1..=calls.len() as u64 {
+        let (fs, log) = before_a_larger_tail();
+        let accepted = log.next_sequence();
+        fs.plan(When::Call(fs.calls() + call), Fault::Crash);
+        let _ = log.append(b"in flight");
+        let (log, _) = open(&fs.after_kill(), by(WritePath::Tail));
+        assert!(log.next_sequence() >= accepted, "call {call}: {} of {accepted}", log.next_sequence());
     }
 }
 

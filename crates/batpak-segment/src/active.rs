@@ -56,14 +56,13 @@ impl ActiveSegment {
     }
 
     /// The same file with another tail, everything having been moved.
-    pub(crate) fn with_tail(&self, tail: Arc<Tail>) -> io::Result<Self> {
+    pub(crate) fn with_tail(&self, tail: Arc<Tail>) -> Self {
         let at = self.written.load(Ordering::Acquire);
-        self.move_to(at)?;
         let next = Self::new(Arc::clone(&self.file), Some(tail), at, self.limit);
         next.reserved.store(self.reserved.load(Ordering::Relaxed), Ordering::Relaxed);
         let filled = self.mover.lock().unwrap_or_else(PoisonError::into_inner).filled;
         next.mover.lock().unwrap_or_else(PoisonError::into_inner).filled = filled;
-        Ok(next)
+        next
     }
 
     /// The segment that follows this one, behind the same tail.
@@ -117,6 +116,11 @@ impl ActiveSegment {
         }
         self.written.store(end, Ordering::Release);
         Ok(())
+    }
+
+    /// Writes everything that is only in the tail to the file. Called under the writer's lock.
+    pub(crate) fn move_all(&self) -> io::Result<()> {
+        self.move_to(self.written.load(Ordering::Acquire))
     }
 
     /// Writes what is only in the tail, up to `end`, to the file.

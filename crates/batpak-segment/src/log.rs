@@ -294,12 +294,13 @@ impl Log {
     /// Puts a tail, or a larger one, in front of the active segment. If there can be none, appends are written
     /// directly from then on.
     fn make_tail(&self, writer: &mut Writer, len: u64) -> Result<(), LogError> {
+        // The new tail takes the name of the old one: the process may die right after.
+        writer.file.move_all().map_err(|e| self.failed("write", &e))?;
         let Ok(Some(tail)) = Tail::create(&*self.env.file_system, &self.dir, len) else {
             writer.wants_tail = false;
             return Ok(());
         };
-        let next = writer.file.with_tail(Arc::new(tail)).map_err(|e| self.failed("write", &e))?;
-        writer.file = Arc::new(next);
+        writer.file = Arc::new(writer.file.with_tail(Arc::new(tail)));
         self.reader.replace_active(Arc::clone(&writer.file) as Arc<dyn File>);
         Ok(())
     }
