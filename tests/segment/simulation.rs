@@ -7,16 +7,27 @@
 use crate::fault::{Fault, FaultFileSystem, When};
 use crate::random::Random;
 use crate::store::{DIR, open_in};
-use batpak_segment::{Frame, Log, LogConfig, LogError, LogReader};
+use batpak_segment::{Frame, Log, LogConfig, LogError, LogReader, WritePath};
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
 type Bytes = Vec<u8>;
 
+/// How large things are: small ones for many crashes, larger ones so that a tail is filled and becomes a large one.
+struct Scale {
+    segment_max_bytes: &'static [u64],
+    record_max_bytes: &'static [usize],
+}
+
+const SMALL: Scale = Scale { segment_max_bytes: &[512, 700, 1024, 4096], record_max_bytes: &[1, 40, 300, 1500] };
+const MEDIUM: Scale = Scale { segment_max_bytes: &[100_000, 300_000], record_max_bytes: &[40, 4000, 20_000, 40_000] };
+const LARGE: Scale = Scale { segment_max_bytes: &[3 << 20], record_max_bytes: &[300, 60_000, 200_000] };
+
 /// What a log was told and what it said.
 #[derive(Default)]
 struct Model {
+    record_max_bytes: &'static [usize],
     /// All records that were acknowledged, and those of the commit that failed, if one did.
     records: Vec<Bytes>,
     /// Where commits end.
@@ -39,7 +50,7 @@ impl Model {
     fn record(&mut self, random: &mut Random) -> Bytes {
         self.made += 1;
         let mut record = format!("{:08}", self.made).into_bytes();
-        let most = *random.pick(&[1, 40, 300, 1500]);
+        let most = *random.pick(self.record_max_bytes);
         record.resize(8 + random.index(most), b'a' + u8::try_from(self.made % 26).unwrap());
         record
     }
@@ -81,7 +92,11 @@ struct Session<'a> {
 impl Session<'_> {
     fn live(&mut self) -> Result<(), LogError> {
         for _ in 0..self.random.below(40) {
-            match self.random.below(20) {
+            if self.fs.has_crashed() {
+                // What a tail takes now is taken by a process that is dead.
+                return Ok(());
+            }
+            match self.random.below(21) {
                 0..=9 => self.append(1)?,
                 10..=12 => {
                     let records = 2 + self.random.index(5);
@@ -91,11 +106,12 @@ impl Session<'_> {
                 16 => self.rotate()?,
                 17 => self.check(self.log.reader()),
                 18 => self.read_beside()?,
+                19 => self.fs.write_back(),
                 _ => self.copy()?,
             }
             self.model.promise(usize::try_from(self.log.durable_sequence()).unwrap());
         }
-        if self.random.chance(30) {
+        if self.random.chance(30) && !self.fs.has_crashed() {
             self.log.close()?;
             self.model.promise(self.model.acknowledged);
         }
@@ -123,6 +139,9 @@ impl Session<'_> {
         match self.log.append_frame(&mut frame) {
             Ok(appended) => {
                 assert_eq!(appended.first_sequence, before);
+                if self.fs.has_crashed() {
+                    return Ok(());
+                }
                 self.model.acknowledged = self.model.records.len();
                 Ok(())
             }
@@ -198,20 +217,27 @@ fn plan(fs: &FaultFileSystem, random: &mut Random, recovering: bool) {
     fs.plan(call, fault);
 }
 
-/// One session on a machine; says how many records must be there if only the process dies.
-fn session(fs: &FaultFileSystem, model: &mut Model, random: &mut Random, config: LogConfig, at_least: usize) -> usize {
+/// One session on a machine. Returns the machine that it leaves, and how many records must be there if only the process
+/// dies.
+fn session(
+    fs: &FaultFileSystem,
+    model: &mut Model,
+    random: &mut Random,
+    config: LogConfig,
+    at_least: usize,
+) -> (FaultFileSystem, usize) {
     let log = match open_in(&fs.environment(), config) {
         Ok((log, _)) => log,
         Err(error) => {
             assert!(fs.hits() > 0 && !error.is_corruption(), "opening fails: {error}");
-            return at_least;
+            return (fs.clone(), at_least);
         }
     };
     let found: Vec<_> = match log.records(0).map(|r| r.map(|r| r.bytes)).collect() {
         Ok(found) => found,
         Err(error) => {
             assert!(fs.hits() > 0 && !error.is_corruption(), "reading fails: {error}");
-            return at_least;
+            return (fs.clone(), at_least);
         }
     };
     model.compare(&found, at_least);
@@ -227,9 +253,10 @@ fn session(fs: &FaultFileSystem, model: &mut Model, random: &mut Random, config:
     }
     session.model.promise(usize::try_from(session.log.durable_sequence()).unwrap());
     let acknowledged = session.model.acknowledged;
-    // Whatever fails while it is dropped is lost with it.
+    // Dropping the log closes it, and whatever fails then is lost with it.
+    let left = if session.random.chance(60) { fs.after_kill() } else { fs.clone() };
     drop(session);
-    acknowledged
+    (left, acknowledged)
 }
 
 fn check_copies(fs: &FaultFileSystem, model: &Model, before: &[Bytes]) {
@@ -242,20 +269,27 @@ fn check_copies(fs: &FaultFileSystem, model: &Model, before: &[Bytes]) {
 
 fn live(seed: u64) {
     let random = &mut Random::new(seed);
-    let model = &mut Model::default();
-    let segment_max_bytes = *random.pick(&[512, 700, 1024, 4096]);
-    let config = LogConfig { segment_max_bytes, fd_budget: 1 + random.index(3), ..LogConfig::default() };
+    let scale = match random.below(100) {
+        0 => LARGE,
+        1..=7 => MEDIUM,
+        _ => SMALL,
+    };
+    let model = &mut Model { record_max_bytes: scale.record_max_bytes, ..Model::default() };
+    let segment_max_bytes = *random.pick(scale.segment_max_bytes);
+    let mut config = LogConfig { segment_max_bytes, fd_budget: 1 + random.index(3), ..LogConfig::default() };
     let mut fs = FaultFileSystem::new();
+    fs.set_abilities(random.chance(94), random.chance(94));
     let mut at_least = 0;
     for _ in 0..2 + random.below(4) {
         for depth in 0..=random.below(4) {
             plan(&fs, random, depth > 0);
-            let acknowledged = session(&fs, model, random, config, at_least);
+            config.write_path = *random.pick(&[WritePath::Direct, WritePath::Tail, WritePath::Tail, WritePath::Tail]);
+            let (left, acknowledged) = session(&fs, model, random, config, at_least);
             let before = model.records.clone();
             (fs, at_least) = if random.chance(65) {
-                (fs.after_crash(random.next()), model.promised)
+                (left.after_crash(random.next()), model.promised)
             } else {
-                (fs.after_kill(), acknowledged)
+                (left.after_kill(), acknowledged)
             };
             check_copies(&fs, model, &before);
             model.copies.clear();
