@@ -16,6 +16,7 @@ mod memory;
 mod random;
 mod readers;
 mod recovery;
+mod room;
 mod rotation;
 mod simulation;
 mod snapshot;

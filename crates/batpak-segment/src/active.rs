@@ -26,7 +26,7 @@ pub(crate) struct ActiveSegment {
     moved: AtomicU64,
     /// End of what was appended. Stored with Release after it is in the tail or the file.
     written: AtomicU64,
-    /// End of what is reserved in the file system; touched under the writer's lock only.
+    /// End of what is reserved in the file system; changed under the writer's lock only.
     reserved: AtomicU64,
     mover: Mutex<Mover>,
 }
@@ -135,7 +135,9 @@ impl ActiveSegment {
         tail.read(self.epoch, from, buffer);
         if end > *filled {
             let zeros = if end - from <= SMALL_MOVE { (end / 4).clamp(STEP_MIN, FILL_MAX) } else { 0 };
-            let upto = end.max((end + zeros).min(self.limit));
+            // Zeros that find no room must not fail a move for which there is room.
+            let most = self.limit.min(self.reserved.load(Ordering::Relaxed));
+            let upto = end.max((end + zeros).min(most));
             buffer.resize(usize::try_from(upto - from).unwrap_or(0), 0);
             *filled = upto;
         }
