@@ -1,8 +1,8 @@
 //! A fault at every single call, and errors in the middle of things.
 
 use crate::fault::{Fault, FaultFileSystem, Operation, When};
-use crate::store::{append, assert_failed, by, config, contents, open, open_in, reopened};
-use batpak_segment::{Log, LogConfig, LogError, WritePath};
+use crate::store::{DIRECT, append, assert_failed, by, config, contents, open, open_in, reopened};
+use batpak_segment::{Log, LogError, WritePath};
 use std::io::ErrorKind;
 
 fn record(index: usize) -> Vec<u8> {
@@ -183,7 +183,7 @@ fn after_a_panic_in_a_write_a_sync_or_a_rotation_nothing_more_is_accepted() {
     let cases = [(Operation::Write, "write"), (Operation::Sync, "sync"), (Operation::Rename, "rotate")];
     for (operation, name) in cases {
         let fs = FaultFileSystem::new();
-        let (log, _) = open(&fs, LogConfig::default());
+        let (log, _) = open(&fs, DIRECT);
         append(&log, &[b"accepted"]);
         fs.plan(When::Next(operation), Fault::Panic);
         let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match operation {
@@ -203,16 +203,16 @@ fn after_a_panic_in_a_write_a_sync_or_a_rotation_nothing_more_is_accepted() {
 #[test]
 fn a_short_write_is_gone_on_with() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     fs.plan(When::Next(Operation::Write), Fault::Short);
     append(&log, &[&[1; 1000], b"next"]);
-    assert_eq!(reopened(&fs.after_kill(), LogConfig::default()).0, [&[1; 1000][..], b"next"]);
+    assert_eq!(reopened(&fs.after_kill(), DIRECT).0, [&[1; 1000][..], b"next"]);
 }
 
 #[test]
 fn an_interrupted_write_is_tried_again() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     fs.plan(When::Next(Operation::Write), Fault::Once(ErrorKind::Interrupted));
     append(&log, &[b"there"]);
     assert_eq!(contents(log.reader()), [b"there"]);
@@ -221,7 +221,7 @@ fn an_interrupted_write_is_tried_again() {
 #[test]
 fn a_full_disk_in_the_middle_of_a_frame_fails_the_log_and_reads_go_on() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"accepted"]);
     fs.plan(When::Next(Operation::Write), Fault::ShortThenFull);
     assert_failed(log.append(&[1; 1000]), "write");
@@ -231,7 +231,7 @@ fn a_full_disk_in_the_middle_of_a_frame_fails_the_log_and_reads_go_on() {
     assert_failed(log.snapshot("/copy".as_ref()), "write");
     assert_eq!(contents(log.reader()), [b"accepted"]);
     assert_failed(log.close(), "write");
-    let (found, repair) = reopened(&fs.after_kill(), LogConfig::default());
+    let (found, repair) = reopened(&fs.after_kill(), DIRECT);
     assert_eq!(found, [b"accepted"]);
     assert!(repair.torn.is_some());
 }

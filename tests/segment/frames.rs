@@ -1,23 +1,23 @@
 //! Commits: what they hold, how long they may be, and that they are whole or not there.
 
 use crate::fault::FaultFileSystem;
-use crate::store::{LINK_END, append, config, edit, open, open_in, read, reopened, segment};
+use crate::store::{DIRECT, LINK_END, append, config, edit, open, open_in, read, reopened, segment};
 use batpak_segment::{Frame, LogConfig, LogError};
 
 #[test]
 fn a_record_may_be_empty_and_hold_anything() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     let odd: Vec<&[u8]> = vec![b"", &[0; 64], &[0xAE, b'b', b'p', b'f'], b"BATPAKSG"];
     append(&log, &odd);
     log.close().unwrap();
-    assert_eq!(reopened(&fs, LogConfig::default()).0, odd);
+    assert_eq!(reopened(&fs, DIRECT).0, odd);
 }
 
 #[test]
 fn a_frame_at_the_limit_passes_and_one_byte_more_names_both_numbers() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig { frame_max_bytes: 256, ..LogConfig::default() });
+    let (log, _) = open(&fs, LogConfig { frame_max_bytes: 256, ..DIRECT });
     let mut frame = Frame::new();
     frame.push(&[1; 208]);
     assert_eq!(frame.encoded_len(), 256);
@@ -32,7 +32,7 @@ fn a_frame_at_the_limit_passes_and_one_byte_more_names_both_numbers() {
 #[test]
 fn a_frame_can_be_filled_and_changed_and_used_again() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     let mut frame = Frame::new();
     assert!(frame.is_empty());
     frame.push(b"one");
@@ -58,7 +58,7 @@ fn a_frame_can_be_filled_and_changed_and_used_again() {
     log.append_frame(&mut frame).unwrap();
     log.close().unwrap();
     let all: Vec<&[u8]> = vec![b"ONE", b"two", b"ONE", b"two", b"ONE", b"two", b"three"];
-    assert_eq!(reopened(&fs, LogConfig::default()).0, all);
+    assert_eq!(reopened(&fs, DIRECT).0, all);
 }
 
 #[test]
@@ -70,20 +70,20 @@ fn the_types_of_the_log_itself_cannot_be_pushed() {
 #[test]
 fn frame_records_burn_no_sequence() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     let mut frame = Frame::new();
     frame.push_frame_record(300, b"only this").unwrap();
     assert_eq!(log.append_frame(&mut frame).unwrap().first_sequence, 0);
     assert_eq!(log.append_frame(&mut Frame::new()).unwrap().first_sequence, 0);
     assert_eq!(log.append(b"first").unwrap().sequence, 0);
     log.close().unwrap();
-    assert_eq!(reopened(&fs, LogConfig::default()).0, [b"first"]);
+    assert_eq!(reopened(&fs, DIRECT).0, [b"first"]);
 }
 
 #[test]
 fn every_cut_through_a_batch_takes_all_of_it() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"before"]);
     let mut frame = Frame::new();
     for i in 0..5_u8 {
@@ -93,7 +93,7 @@ fn every_cut_through_a_batch_takes_all_of_it() {
     for cut in at.offset..at.offset + at.bytes {
         let fs = fs.after_kill();
         edit(&fs, &segment(0), |bytes| bytes.truncate(usize::try_from(cut).unwrap()));
-        let (found, repair) = reopened(&fs, LogConfig::default());
+        let (found, repair) = reopened(&fs, DIRECT);
         assert_eq!(found, [b"before"], "cut at {cut}");
         assert_eq!(repair.torn.is_some(), cut > at.offset);
     }
@@ -102,7 +102,7 @@ fn every_cut_through_a_batch_takes_all_of_it() {
 #[test]
 fn zeros_are_no_frame_and_a_length_beyond_the_file_is_refused() {
     let fs = FaultFileSystem::new();
-    drop(open(&fs, LogConfig::default()));
+    drop(open(&fs, DIRECT));
     let end = usize::try_from(LINK_END).unwrap();
     let cases: [(&[u8], bool); 4] = [
         (&[0; 64], false),
@@ -117,7 +117,7 @@ fn zeros_are_no_frame_and_a_length_beyond_the_file_is_refused() {
             file.extend_from_slice(bytes);
             file.resize(end + 64, 0);
         });
-        let (found, repair) = reopened(&fs, LogConfig::default());
+        let (found, repair) = reopened(&fs, DIRECT);
         assert!(found.is_empty());
         assert_eq!(repair.torn.is_some(), torn, "{bytes:?}");
     }
@@ -126,7 +126,7 @@ fn zeros_are_no_frame_and_a_length_beyond_the_file_is_refused() {
 #[test]
 fn a_frame_copied_to_another_offset_is_not_taken() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     let mut frame = Frame::new();
     frame.push(b"once");
     let at = log.append_frame(&mut frame).unwrap();
@@ -136,7 +136,7 @@ fn a_frame_copied_to_another_offset_is_not_taken() {
         bytes.truncate(from + usize::try_from(at.bytes).unwrap());
         bytes.extend_from_within(from..);
     });
-    let (found, repair) = reopened(&fs, LogConfig::default());
+    let (found, repair) = reopened(&fs, DIRECT);
     assert_eq!(found, [b"once"]);
     assert_eq!(repair.torn.map(|torn| torn.frames), Some(0));
 }
@@ -145,10 +145,10 @@ fn a_frame_copied_to_another_offset_is_not_taken() {
 #[test]
 fn a_frame_of_another_history_of_its_segment_is_not_taken() {
     let fs = FaultFileSystem::new();
-    drop(open(&fs, LogConfig::default()));
+    drop(open(&fs, DIRECT));
     let twin = fs.after_kill();
     for (fs, records) in [(&fs, [b"mine", b"more"]), (&twin, [b"hers", b"tail"])] {
-        let (log, _) = open(fs, LogConfig::default());
+        let (log, _) = open(fs, DIRECT);
         append(&log, &[records[0], records[1]]);
         std::mem::forget(log);
     }
@@ -156,7 +156,7 @@ fn a_frame_of_another_history_of_its_segment_is_not_taken() {
     let second = usize::try_from(LINK_END).unwrap() + 56;
     let fs = fs.after_kill();
     edit(&fs, &segment(0), |bytes| bytes[second..].copy_from_slice(&other[second..]));
-    let (found, repair) = reopened(&fs, LogConfig::default());
+    let (found, repair) = reopened(&fs, DIRECT);
     assert_eq!(found, [b"mine"]);
     assert_eq!(repair.torn.map(|torn| torn.frames), Some(1));
 }
@@ -165,14 +165,14 @@ fn a_frame_of_another_history_of_its_segment_is_not_taken() {
 fn a_frame_copied_from_another_store_is_not_taken() {
     let [fs, other] = [(); 2].map(|()| {
         let fs = FaultFileSystem::new();
-        let (log, _) = open(&fs, LogConfig::default());
+        let (log, _) = open(&fs, DIRECT);
         append(&log, &[b"same"]);
         fs.after_kill()
     });
     let foreign = read(&other, &segment(0));
     let from = usize::try_from(LINK_END).unwrap();
     edit(&fs, &segment(0), |bytes| bytes[from..].copy_from_slice(&foreign[from..]));
-    let (found, repair) = reopened(&fs, LogConfig::default());
+    let (found, repair) = reopened(&fs, DIRECT);
     assert!(found.is_empty());
     assert!(repair.torn.is_some());
 }
@@ -183,10 +183,10 @@ fn an_option_outside_its_bounds_is_named() {
     let cases = [
         ("segment_max_bytes", config(511)),
         ("segment_max_bytes", config((1 << 30) + 1)),
-        ("frame_max_bytes", LogConfig { frame_max_bytes: 255, ..LogConfig::default() }),
-        ("frame_max_bytes", LogConfig { frame_max_bytes: (1 << 30) + 1, ..LogConfig::default() }),
-        ("fd_budget", LogConfig { fd_budget: 0, ..LogConfig::default() }),
-        ("fd_budget", LogConfig { fd_budget: 65537, ..LogConfig::default() }),
+        ("frame_max_bytes", LogConfig { frame_max_bytes: 255, ..DIRECT }),
+        ("frame_max_bytes", LogConfig { frame_max_bytes: (1 << 30) + 1, ..DIRECT }),
+        ("fd_budget", LogConfig { fd_budget: 0, ..DIRECT }),
+        ("fd_budget", LogConfig { fd_budget: 65537, ..DIRECT }),
     ];
     for (name, config) in cases {
         let error = open_in(&fs.environment(), config).unwrap_err();

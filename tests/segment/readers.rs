@@ -1,8 +1,8 @@
 //! Reading at positions and in order, with and without a writer.
 
 use crate::fault::FaultFileSystem;
-use crate::store::{DIR, append, config, contents, edit, end_of_frames, environment, open, open_in, segment};
-use batpak_segment::{LogConfig, LogError, LogReader, MemoryFileSystem, Position};
+use crate::store::{DIR, DIRECT, append, config, contents, edit, end_of_frames, environment, open, open_in, segment};
+use batpak_segment::{LogError, LogReader, MemoryFileSystem, Position};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,7 +27,7 @@ fn every_position_reads_what_was_appended_there() {
 #[test]
 fn a_record_longer_than_what_is_read_ahead_is_read_whole() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     let large = vec![7; 1 << 20];
     append(&log, &[b"before", &large, b"after"]);
     assert_eq!(contents(log.reader()), [&b"before"[..], &large, b"after"]);
@@ -36,7 +36,7 @@ fn a_record_longer_than_what_is_read_ahead_is_read_whole() {
 #[test]
 fn a_position_where_no_record_is_says_so_or_that_it_is_not_the_record() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     let at = log.append(b"here").unwrap();
     append(&log, &[b"there"]);
     let mut buffer = Vec::new();
@@ -53,12 +53,12 @@ fn a_position_where_no_record_is_says_so_or_that_it_is_not_the_record() {
 #[test]
 fn records_end_at_the_first_damaged_place() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     let at: Vec<_> = [b"0", b"1", b"2"].map(|record| log.append(record).unwrap()).into();
     log.rotate().unwrap();
     drop(log);
     edit(&fs, &segment(0), |bytes| bytes[usize::try_from(at[1].offset).unwrap() + 8] ^= 1);
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     let found: Vec<_> = log.records(0).take(10).collect();
     assert_eq!(found.len(), 2);
     assert_eq!(found[0].as_ref().unwrap().bytes, b"0");
@@ -143,7 +143,7 @@ fn readers_in_threads_see_every_record_below_the_end() {
 #[test]
 fn reading_changes_nothing_and_tells_what_a_writer_would_mend() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     let fs = fs.after_kill();
     edit(&fs, &segment(0), |bytes| {

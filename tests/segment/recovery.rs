@@ -2,9 +2,9 @@
 
 use crate::fault::{Fault, FaultFileSystem, Operation, When};
 use crate::store::{
-    DIR, LINK_END, append, by, config, contents, edit, end_of_frames, open, open_in, read, reopened, segment,
+    DIR, DIRECT, LINK_END, append, by, config, contents, edit, end_of_frames, open, open_in, read, reopened, segment,
 };
-use batpak_segment::{Frame, LogConfig, LogError, Position, WritePath};
+use batpak_segment::{Frame, LogError, Position, WritePath};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -15,7 +15,7 @@ fn flip(fs: &FaultFileSystem, number: u64, offset: u64) {
 #[test]
 fn a_flipped_bit_in_the_500th_of_5000_is_damage_and_nothing_is_changed() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     let mut at = Vec::new();
     for i in 0..5000_u32 {
         at.push(log.append(format!("record {i}").as_bytes()).unwrap());
@@ -26,7 +26,7 @@ fn a_flipped_bit_in_the_500th_of_5000_is_damage_and_nothing_is_changed() {
     let fs = fs.after_kill();
     flip(&fs, 0, at[500].offset + 9);
     let before = fs.contents();
-    let error = open_in(&fs.environment(), LogConfig::default()).unwrap_err();
+    let error = open_in(&fs.environment(), DIRECT).unwrap_err();
     let frame = at[500].offset - 40;
     assert!(matches!(error, LogError::Damaged { segment: 0, offset, .. } if offset == frame), "{error}");
     assert!(error.is_corruption());
@@ -36,19 +36,19 @@ fn a_flipped_bit_in_the_500th_of_5000_is_damage_and_nothing_is_changed() {
 #[test]
 fn a_bad_place_past_the_last_mark_is_cut_and_reported_with_the_good_frames_after_it() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"kept"]);
     log.sync().unwrap();
     let bad = log.append(b"bad").unwrap();
     append(&log, &[b"good 1", b"good 2"]);
     let fs = fs.after_kill();
     flip(&fs, 0, bad.offset + 9);
-    let (found, repair) = reopened(&fs, LogConfig::default());
+    let (found, repair) = reopened(&fs, DIRECT);
     assert_eq!(found, [b"kept"]);
     let torn = repair.torn.unwrap();
     assert_eq!((torn.segment, torn.offset, torn.frames), (0, bad.offset - 40, 2));
     assert!(!repair.closed_cleanly);
-    let (found, repair) = reopened(&fs, LogConfig::default());
+    let (found, repair) = reopened(&fs, DIRECT);
     assert_eq!((found.len(), repair.torn), (1, None));
 }
 
@@ -57,15 +57,15 @@ fn a_bad_place_past_the_last_mark_is_cut_and_reported_with_the_good_frames_after
 #[test]
 fn what_was_cut_does_not_come_back_when_the_same_is_appended_again() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     let lost = log.append(&[7; 700]).unwrap();
     append(&log, &[b"cut"]);
     let fs = fs.after_kill();
     flip(&fs, 0, lost.offset + 9);
-    let (log, repair) = open(&fs, LogConfig::default());
+    let (log, repair) = open(&fs, DIRECT);
     assert_eq!(repair.torn.map(|torn| torn.frames), Some(1));
     append(&log, &[&[7; 700]]);
-    let (found, _) = reopened(&fs.after_kill(), LogConfig::default());
+    let (found, _) = reopened(&fs.after_kill(), DIRECT);
     assert_eq!(found, [[7; 700]]);
 }
 
@@ -74,19 +74,19 @@ fn what_was_cut_does_not_come_back_when_the_same_is_appended_again() {
 #[test]
 fn what_was_cut_does_not_come_back_when_the_sync_of_the_repair_failed() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     let lost = log.append(&[7; 616]).unwrap();
     assert_eq!((lost.offset + 8 + 616) % 512, 0);
     append(&log, &[&[8; 700]]);
     let fs = fs.after_kill();
     flip(&fs, 0, lost.offset + 9);
     fs.plan(When::Next(Operation::Sync), Fault::Once(ErrorKind::Other));
-    open_in(&fs.environment(), LogConfig::default()).unwrap_err();
-    let (log, _) = open(&fs, LogConfig::default());
+    open_in(&fs.environment(), DIRECT).unwrap_err();
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[&[7; 616]]);
     log.sync().unwrap();
     for seed in 0..50 {
-        let (found, _) = reopened(&fs.after_crash(seed), LogConfig::default());
+        let (found, _) = reopened(&fs.after_crash(seed), DIRECT);
         assert_eq!(found, [[7; 616]], "seed {seed}");
     }
 }
@@ -96,17 +96,17 @@ fn what_was_cut_does_not_come_back_when_the_sync_of_the_repair_failed() {
 #[test]
 fn a_segment_whose_seal_was_never_synced_is_made_durable_before_the_next_one_is_used() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[&[1; 600]]);
     fs.plan(When::Next(Operation::SetLength), Fault::Once(ErrorKind::Other));
     log.rotate().unwrap_err();
     let fs = fs.after_kill();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     assert_eq!(log.reader().segment_count(), 2);
     append(&log, &[b"later"]);
     log.sync().unwrap();
     for seed in 0..50 {
-        let (found, _) = reopened(&fs.after_crash(seed), LogConfig::default());
+        let (found, _) = reopened(&fs.after_crash(seed), DIRECT);
         assert_eq!(found, [&[1; 600][..], b"later"], "seed {seed}");
     }
 }
@@ -116,36 +116,36 @@ fn a_segment_whose_seal_was_never_synced_is_made_durable_before_the_next_one_is_
 fn the_name_of_a_new_log_is_durable_before_its_first_sync_returns() {
     let fs = FaultFileSystem::new();
     let skip = fs.calls();
-    drop(open(&fs, LogConfig::default()));
+    drop(open(&fs, DIRECT));
     let made = fs.operations_since(skip);
     let rename = made.iter().position(|operation| *operation == Operation::Rename).unwrap() as u64 + 1;
     let fs = FaultFileSystem::new();
     fs.plan(When::Call(rename + 1), Fault::Once(ErrorKind::Other));
-    open_in(&fs.environment(), LogConfig::default()).unwrap_err();
+    open_in(&fs.environment(), DIRECT).unwrap_err();
     let fs = fs.after_kill();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"promised"]);
     log.sync().unwrap();
     for seed in 0..50 {
-        assert_eq!(reopened(&fs.after_crash(seed), LogConfig::default()).0, [b"promised"], "seed {seed}");
+        assert_eq!(reopened(&fs.after_crash(seed), DIRECT).0, [b"promised"], "seed {seed}");
     }
 }
 
 #[test]
 fn a_torn_link_is_written_again_and_what_follows_it_is_cut() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"sealed"]);
     log.rotate().unwrap();
     append(&log, &[b"cut"]);
     let fs = fs.after_kill();
     flip(&fs, 1, 300);
-    let (log, repair) = open(&fs, LogConfig::default());
+    let (log, repair) = open(&fs, DIRECT);
     assert_eq!(contents(log.reader()), [b"sealed"]);
     let torn = repair.torn.unwrap();
     assert_eq!((torn.segment, torn.offset, torn.frames), (1, 256, 1));
     assert_eq!(log.append(b"again").unwrap(), Position { sequence: 1, offset: LINK_END + 40 });
-    let (found, repair) = reopened(&fs.after_kill(), LogConfig::default());
+    let (found, repair) = reopened(&fs.after_kill(), DIRECT);
     assert_eq!(found, [&b"sealed"[..], b"again"]);
     assert_eq!(repair.torn, None);
 }
@@ -153,7 +153,7 @@ fn a_torn_link_is_written_again_and_what_follows_it_is_cut() {
 #[test]
 fn a_segment_without_a_seal_before_one_that_holds_frames_is_damage() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"sealed"]);
     log.rotate().unwrap();
     drop(log);
@@ -165,7 +165,7 @@ fn a_segment_without_a_seal_before_one_that_holds_frames_is_damage() {
             flip(&fs, 1, 300);
         }
         let before = fs.contents();
-        let error = open_in(&fs.environment(), LogConfig::default()).unwrap_err();
+        let error = open_in(&fs.environment(), DIRECT).unwrap_err();
         assert!(matches!(error, LogError::Damaged { segment: 0, offset, .. } if offset == seal), "{error}");
         assert_eq!(fs.contents(), before);
     }
@@ -174,9 +174,9 @@ fn a_segment_without_a_seal_before_one_that_holds_frames_is_damage() {
 #[test]
 fn opening_and_closing_many_times_adds_nothing() {
     let fs = FaultFileSystem::new();
-    drop(open(&fs, LogConfig::default()));
+    drop(open(&fs, DIRECT));
     for records in [0, 3] {
-        let (log, _) = open(&fs, LogConfig::default());
+        let (log, _) = open(&fs, DIRECT);
         for _ in 0..records {
             append(&log, &[b"a record"]);
         }
@@ -184,7 +184,7 @@ fn opening_and_closing_many_times_adds_nothing() {
         drop(log);
         let before = fs.contents();
         for _ in 0..20 {
-            let (log, repair) = open(&fs, LogConfig::default());
+            let (log, repair) = open(&fs, DIRECT);
             assert!(repair.closed_cleanly);
             assert_eq!((repair.torn, repair.removed), (None, Vec::new()));
             log.close().unwrap();
@@ -209,31 +209,31 @@ fn a_log_that_was_killed_or_only_dropped_keeps_all_that_was_accepted() {
 #[test]
 fn what_is_shown_after_a_failed_sync_survives_the_next_power_cut() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"synced"]);
     log.sync().unwrap();
     append(&log, &[&[1; 2000]]);
     fs.plan(When::Next(Operation::Sync), Fault::Once(ErrorKind::Other));
     log.sync().unwrap_err();
     let fs = fs.after_kill();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     let shown = contents(log.reader());
     assert_eq!(shown.len(), 2);
     assert_eq!(log.durable_sequence(), 2);
     for seed in 0..50 {
-        assert_eq!(reopened(&fs.after_crash(seed), LogConfig::default()).0, shown, "seed {seed}");
+        assert_eq!(reopened(&fs.after_crash(seed), DIRECT).0, shown, "seed {seed}");
     }
 }
 
 #[test]
 fn the_next_sequence_follows_the_last_one_that_was_kept() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0", b"1"]);
     let last = log.append(b"2").unwrap();
     let fs = fs.after_kill();
     flip(&fs, 0, last.offset);
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     assert_eq!(log.next_sequence(), 2);
     assert_eq!(log.append(b"another 2").unwrap().sequence, 2);
 }
@@ -241,12 +241,12 @@ fn the_next_sequence_follows_the_last_one_that_was_kept() {
 #[test]
 fn a_frame_record_of_the_user_is_skipped() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     let mut frame = Frame::new();
     frame.push_frame_record(0xFFFF, b"?").unwrap();
     log.append_frame(&mut frame).unwrap();
     drop(log);
-    assert!(open_in(&fs.environment(), LogConfig::default()).is_ok());
+    assert!(open_in(&fs.environment(), DIRECT).is_ok());
 }
 
 /// Puts the end of a segment into a tail and takes it out of the segment.
@@ -265,7 +265,7 @@ fn move_to_tail(fs: &FaultFileSystem, from: u64) {
 fn frames_that_are_only_in_the_tail_are_taken_also_where_they_wrap_around() {
     for len in [50, 65000] {
         let fs = FaultFileSystem::new();
-        let (log, _) = open(&fs, LogConfig::default());
+        let (log, _) = open(&fs, DIRECT);
         append(&log, &[&vec![1; len]]);
         let second = log.append(&[2; 100]).unwrap();
         append(&log, &[&[3; 400]]);
@@ -273,9 +273,9 @@ fn frames_that_are_only_in_the_tail_are_taken_also_where_they_wrap_around() {
         move_to_tail(&fs, second.offset - 40);
         let reader = batpak_segment::LogReader::open(&fs.environment(), Path::new(DIR), 1).unwrap();
         assert_eq!(contents(&reader).len(), 3);
-        let (found, repair) = reopened(&fs, LogConfig::default());
+        let (found, repair) = reopened(&fs, DIRECT);
         assert_eq!((found.len(), repair.from_tail, repair.torn), (3, 2, None));
-        let (found, repair) = reopened(&fs, LogConfig::default());
+        let (found, repair) = reopened(&fs, DIRECT);
         assert_eq!((found.len(), repair.from_tail), (3, 0));
     }
 }
@@ -283,14 +283,14 @@ fn frames_that_are_only_in_the_tail_are_taken_also_where_they_wrap_around() {
 #[test]
 fn a_tail_that_does_not_continue_the_segment_is_ignored() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     let second = log.append(b"1").unwrap();
     append(&log, &[b"2"]);
     let fs = fs.after_kill();
     move_to_tail(&fs, second.offset - 40);
     edit(&fs, &Path::new(DIR).join("batpak.tail"), |ring| ring[usize::try_from(second.offset).unwrap()] ^= 1);
-    let (found, repair) = reopened(&fs, LogConfig::default());
+    let (found, repair) = reopened(&fs, DIRECT);
     assert_eq!((found, repair.from_tail), (vec![b"0".to_vec()], 0));
 }
 

@@ -1,7 +1,9 @@
 //! From one segment to the next.
 
 use crate::fault::{Fault, FaultFileSystem, Operation, When};
-use crate::store::{DIR, append, assert_failed, config, contents, environment, open, open_in, read, reopened, segment};
+use crate::store::{
+    DIR, DIRECT, append, assert_failed, config, contents, environment, open, open_in, read, reopened, segment,
+};
 use batpak_segment::{Frame, LogConfig, LogError, LogHead, LogReader, MemoryFileSystem};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -35,7 +37,7 @@ fn no_segment_with_more_than_one_commit_is_larger_than_its_limit() {
 #[test]
 fn rotating_a_segment_that_holds_nothing_does_nothing() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     let before = fs.contents();
     log.rotate().unwrap();
     assert_eq!(fs.contents(), before);
@@ -49,7 +51,7 @@ fn rotating_a_segment_that_holds_nothing_does_nothing() {
 #[test]
 fn a_segment_of_frame_records_alone_hides_no_record() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     log.rotate().unwrap();
     let mut frame = Frame::new();
@@ -60,13 +62,13 @@ fn a_segment_of_frame_records_alone_hides_no_record() {
     let mut buffer = Vec::new();
     assert_eq!(log.read(at, &mut buffer).unwrap(), b"1");
     drop(log);
-    assert_eq!(reopened(&fs, LogConfig::default()).0, [b"0", b"1"]);
+    assert_eq!(reopened(&fs, DIRECT).0, [b"0", b"1"]);
 }
 
 #[test]
 fn thousands_of_segments_need_no_more_open_files_than_allowed() {
     let fs = MemoryFileSystem::new();
-    let config = LogConfig { segment_max_bytes: 512, fd_budget: 2, ..LogConfig::default() };
+    let config = LogConfig { segment_max_bytes: 512, fd_budget: 2, ..DIRECT };
     let (log, _) = open_in(&environment(&fs), config).unwrap();
     let at: Vec<_> = (0..3000_u32).map(|i| log.append(format!("{i:>40}").as_bytes()).unwrap()).collect();
     assert!(log.reader().segment_count() >= 2999);
@@ -87,7 +89,7 @@ fn thousands_of_segments_need_no_more_open_files_than_allowed() {
 fn a_rotation_that_fails_leaves_the_log_usable_or_failed() {
     let rotation = {
         let fs = FaultFileSystem::new();
-        let (log, _) = open(&fs, LogConfig::default());
+        let (log, _) = open(&fs, DIRECT);
         append(&log, &[b"0"]);
         let before = fs.calls();
         log.rotate().unwrap();
@@ -97,7 +99,7 @@ fn a_rotation_that_fails_leaves_the_log_usable_or_failed() {
     assert!(rotation.len() > renamed + 3);
     for index in 0..rotation.len() {
         let fs = FaultFileSystem::new();
-        let (log, _) = open(&fs, LogConfig::default());
+        let (log, _) = open(&fs, DIRECT);
         append(&log, &[b"0"]);
         fs.plan(When::Call(fs.calls() + 1 + index as u64), Fault::Once(ErrorKind::Other));
         let error = log.rotate().unwrap_err();
@@ -114,17 +116,17 @@ fn a_rotation_that_fails_leaves_the_log_usable_or_failed() {
         let accepted = log.next_sequence();
         drop(log);
         for seed in 0..20 {
-            let (found, _) = reopened(&fs.after_crash(seed), LogConfig::default());
+            let (found, _) = reopened(&fs.after_crash(seed), DIRECT);
             assert!(found.len() as u64 <= accepted);
         }
-        assert_eq!(reopened(&fs.after_kill(), LogConfig::default()).0.len() as u64, accepted);
+        assert_eq!(reopened(&fs.after_kill(), DIRECT).0.len() as u64, accepted);
     }
 }
 
 /// A log with an empty successor, which a writer left that failed between the two.
 fn with_spare() -> FaultFileSystem {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     fs.plan(When::Next(Operation::SyncDirectory), Fault::Once(ErrorKind::Other));
     assert_failed(log.rotate(), "sync");
@@ -135,7 +137,7 @@ fn with_spare() -> FaultFileSystem {
 fn an_empty_successor_is_used_by_the_next_rotation() {
     let fs = with_spare();
     let spare = read(&fs, &segment(1));
-    let (log, repair) = open(&fs, LogConfig::default());
+    let (log, repair) = open(&fs, DIRECT);
     assert_eq!(repair.segments, 1);
     append(&log, &[b"1"]);
     log.rotate().unwrap();
@@ -149,7 +151,7 @@ fn an_empty_successor_is_used_by_the_next_rotation() {
 fn an_empty_successor_that_cannot_be_opened_is_not_forgotten() {
     let fs = with_spare();
     let spare = read(&fs, &segment(1));
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     fs.plan(When::Next(Operation::Open), Fault::Once(ErrorKind::Other));
     assert!(matches!(log.rotate(), Err(LogError::Io { .. })));
     append(&log, &[b"1"]);
@@ -169,7 +171,7 @@ fn an_empty_successor_is_no_segment_for_readers() {
 #[test]
 fn the_newest_head_stands_in_the_next_segment() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     log.set_head(LogHead { size: 0x0102_0304, root: [9; 32] });
     log.rotate().unwrap();
@@ -181,7 +183,7 @@ fn the_newest_head_stands_in_the_next_segment() {
 #[test]
 fn a_name_is_synced_before_its_predecessor_is_sealed() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     let before = fs.calls();
     log.rotate().unwrap();

@@ -11,10 +11,14 @@ pub(crate) const DIR: &str = "/log";
 /// Length of the header of a segment and of the frame with its link.
 pub(crate) const LINK_END: u64 = 256 + 104;
 
-/// A log with segments of `segment_max_bytes`.
+/// A log with segments of `segment_max_bytes` that is written directly.
 pub(crate) fn config(segment_max_bytes: u64) -> LogConfig {
-    LogConfig { segment_max_bytes, ..LogConfig::default() }
+    LogConfig { segment_max_bytes, ..DIRECT }
 }
+
+/// For tests that count on each append being written to its segment.
+pub(crate) const DIRECT: LogConfig =
+    LogConfig { segment_max_bytes: 64 << 20, frame_max_bytes: 65 << 20, fd_budget: 64, write_path: WritePath::Direct };
 
 /// A log whose appends take this path.
 pub(crate) fn by(write_path: WritePath) -> LogConfig {

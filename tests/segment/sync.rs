@@ -1,15 +1,15 @@
 //! What is durable, who makes it so, and what happens when that fails.
 
 use crate::fault::{Fault, FaultFileSystem, Operation, When};
-use crate::store::{append, assert_failed, config, contents, open, reopened};
-use batpak_segment::{LogConfig, LogError};
+use crate::store::{DIRECT, append, assert_failed, config, contents, open, reopened};
+use batpak_segment::LogError;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
 #[test]
 fn nothing_is_called_durable_before_a_sync() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0", b"1"]);
     assert_eq!((log.durable_sequence(), log.unsynced().records), (0, 2));
     log.sync().unwrap();
@@ -24,7 +24,7 @@ fn nothing_is_called_durable_before_a_sync() {
 #[test]
 fn a_sync_with_nothing_new_does_not_touch_the_disk() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     log.sync().unwrap();
     let calls = fs.calls();
@@ -37,7 +37,7 @@ fn a_sync_with_nothing_new_does_not_touch_the_disk() {
 #[test]
 fn waiting_for_what_was_never_appended_is_an_error() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     let error = log.sync_to(2).unwrap_err();
     assert!(matches!(error, LogError::InvalidOption { field: "sequence", max: 1, value: 2, .. }), "{error}");
@@ -46,7 +46,7 @@ fn waiting_for_what_was_never_appended_is_an_error() {
 #[test]
 fn one_failed_sync_ends_writing_and_reads_go_on() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"durable"]);
     log.sync().unwrap();
     append(&log, &[b"unknown"]);
@@ -70,7 +70,7 @@ fn one_failed_sync_ends_writing_and_reads_go_on() {
 #[test]
 fn a_sync_that_succeeds_after_a_failure_makes_nothing_durable() {
     let fs = FaultFileSystem::new();
-    let log = Arc::new(open(&fs, LogConfig::default()).0);
+    let log = Arc::new(open(&fs, DIRECT).0);
     append(&log, &[b"0"]);
     let reader = Arc::clone(&log);
     fs.during_the_next_sync(move || reader.fail("read", &LogError::Closed));
@@ -81,7 +81,7 @@ fn a_sync_that_succeeds_after_a_failure_makes_nothing_durable() {
 #[test]
 fn what_is_appended_during_a_sync_is_not_durable_by_it() {
     let fs = FaultFileSystem::new();
-    let log = Arc::new(open(&fs, LogConfig::default()).0);
+    let log = Arc::new(open(&fs, DIRECT).0);
     append(&log, &[b"0"]);
     let other = Arc::clone(&log);
     fs.during_the_next_sync(move || append(&other, &[b"1"]));
@@ -92,7 +92,7 @@ fn what_is_appended_during_a_sync_is_not_durable_by_it() {
 #[test]
 fn a_failure_told_by_a_reader_ends_writing_even_if_all_is_durable() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     log.sync().unwrap();
     log.fail("read", &LogError::MissingSegment { number: 7 });
@@ -133,7 +133,7 @@ fn threads_that_sync_at_once_all_get_what_they_were_promised() {
 fn when_the_sync_fails_every_thread_that_waits_learns_it() {
     for fault in [Fault::Once(ErrorKind::Other), Fault::Panic] {
         let fs = FaultFileSystem::new();
-        let (log, _) = open(&fs, LogConfig::default());
+        let (log, _) = open(&fs, DIRECT);
         fs.plan(When::Next(Operation::Sync), fault);
         let log = &log;
         let (failed, unwound): (Vec<_>, Vec<_>) = std::thread::scope(|scope| {
@@ -158,7 +158,7 @@ fn when_the_sync_fails_every_thread_that_waits_learns_it() {
 #[test]
 fn after_close_writing_says_so_and_reading_goes_on() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     log.close().unwrap();
     assert!(matches!(log.append(b"1"), Err(LogError::Closed)));
@@ -171,7 +171,7 @@ fn after_close_writing_says_so_and_reading_goes_on() {
 #[test]
 fn marks_never_name_more_than_a_sync_has_covered() {
     let fs = FaultFileSystem::new();
-    let (log, _) = open(&fs, LogConfig::default());
+    let (log, _) = open(&fs, DIRECT);
     let mark = |offset: u64| {
         let bytes = fs.contents().remove(0).1;
         let from = usize::try_from(offset).unwrap() + 24;
