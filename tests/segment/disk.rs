@@ -7,6 +7,8 @@
 //! A file that is mapped holds what was stored in it when its process dies. It is not synced: when the power fails, any
 //! sector holds what it held before or what was stored last.
 
+#![expect(clippy::host_endian_bytes, reason = "the words of a mapping are the bytes of its file")]
+
 use crate::random::Random;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,7 +139,11 @@ impl Inode {
 }
 
 fn bytes_of(words: &[AtomicU64]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect()
+    let mut bytes = vec![0; words.len() * 8];
+    for (word, bytes) in words.iter().zip(bytes.chunks_exact_mut(8)) {
+        bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+    }
+    bytes
 }
 
 fn sector_of(bytes: &[u8], sector: usize) -> Bytes {
@@ -332,7 +338,12 @@ impl Disk {
         let directories = names.directories.clone();
         names.files.retain(|path, _| path.ancestors().skip(1).all(|parent| directories.contains(parent)));
         let keep = *random.pick(&[0, 20, 50, 80, 100]);
-        let inodes = self.inodes.iter().map(|inode| inode.after_power_cut(random, keep)).collect();
+        let named: BTreeSet<_> = names.files.values().copied().collect();
+        let inodes = self.inodes.iter().enumerate().map(|(number, inode)| {
+            // Nobody can open what has no name.
+            if named.contains(&number) { inode.after_power_cut(random, keep) } else { Inode::default() }
+        });
+        let inodes = inodes.collect();
         Self { inodes, live: names.clone(), durable: names, pending: BTreeMap::new(), ..self }
     }
 }

@@ -120,7 +120,7 @@ fn before_a_larger_tail() -> (FaultFileSystem, Log) {
     let fs = FaultFileSystem::new();
     let (log, _) = open(&fs, by(WritePath::Tail));
     while log.unsynced().bytes < 1 << 20 {
-        append(&log, &[&[1; 30_000]]);
+        append(&log, &[&vec![1; 30_000]]);
     }
     (fs, log)
 }

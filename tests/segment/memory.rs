@@ -1,5 +1,7 @@
 //! The file system in memory, where it does more than a map of vectors.
 
+#![expect(clippy::host_endian_bytes, reason = "the words of a mapping are the bytes of its file")]
+
 use crate::store::{DIR, append, environment, open_in};
 use batpak_segment::{File, FileSystem, LogConfig, MemoryFileSystem, OpenMode, WritePath};
 use std::io::ErrorKind;
