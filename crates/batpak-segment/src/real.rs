@@ -131,7 +131,9 @@ impl File for RealFile {
 
     #[cfg(target_os = "linux")]
     fn allocate(&self, len: u64) -> io::Result<()> {
-        let allocated = rustix::fs::fallocate(&self.0, rustix::fs::FallocateFlags::empty(), 0, len);
+        let flags = rustix::fs::FallocateFlags::empty();
+        // A signal of the program's own is no reason to refuse an append.
+        let allocated = rustix::io::retry_on_intr(|| rustix::fs::fallocate(&self.0, flags, 0, len));
         allocated.map_err(|errno| match errno {
             rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS => io::ErrorKind::Unsupported.into(),
             other => other.into(),
