@@ -338,10 +338,10 @@ impl Disk {
         let directories = names.directories.clone();
         names.files.retain(|path, _| path.ancestors().skip(1).all(|parent| directories.contains(parent)));
         let keep = *random.pick(&[0, 20, 50, 80, 100]);
-        let named: BTreeSet<_> = names.files.values().copied().collect();
+        let reachable: BTreeSet<_> = names.files.values().copied().collect();
         let inodes = self.inodes.iter().enumerate().map(|(number, inode)| {
             // Nobody can open what has no name.
-            if named.contains(&number) { inode.after_power_cut(random, keep) } else { Inode::default() }
+            if reachable.contains(&number) { inode.after_power_cut(random, keep) } else { Inode::default() }
         });
         let inodes = inodes.collect();
         Self { inodes, live: names.clone(), durable: names, pending: BTreeMap::new(), ..self }

@@ -269,9 +269,9 @@ fn check_copies(fs: &FaultFileSystem, model: &Model, before: &[Bytes]) {
 
 fn live(seed: u64) {
     let random = &mut Random::new(seed);
-    let scale = match random.below(100) {
+    let scale = match random.below(200) {
         0 => LARGE,
-        1..=7 => MEDIUM,
+        1..=9 => MEDIUM,
         _ => SMALL,
     };
     let model = &mut Model { record_max_bytes: scale.record_max_bytes, ..Model::default() };
