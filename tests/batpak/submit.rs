@@ -7,6 +7,7 @@ use crate::support::{
 use batpak::prelude::*;
 use std::future::Future;
 use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -168,7 +169,7 @@ fn what_is_wrong_with_an_event_is_told_at_once() {
     let store = Store::open(world.config().with_payload_max_bytes(10)).expect("opens");
     let submit = |kind, payload: &str| store.submit(&at("a"), kind, &payload, AppendOptions::default());
     assert!(matches!(submit(KIND, "more than ten"), Err(StoreError::TooLarge { field: "payload bytes", .. })));
-    assert!(matches!(submit(EventKind::custom(0, 1), ""), Err(StoreError::ReservedKind { .. })));
+    assert!(matches!(submit(EventKind::from_u16(1), ""), Err(StoreError::ReservedKind { .. })));
     let twice = [item("a", keyed(1)), item("b", keyed(1))];
     assert!(matches!(store.submit_batch(twice), Err(StoreError::RepeatedKey { first: 0, second: 1 })));
     let reader = Store::open_read_only(world.config()).expect("opens");
@@ -227,7 +228,7 @@ fn a_waker_is_called_when_the_event_is_durable() {
 #[test]
 fn a_failed_sync_is_told_to_all_tickets() {
     let world = World::new();
-    let store = Store::open(world.config().with_segment_max_bytes(2048)).expect("opens");
+    let store = world.open();
     world.files.hold_syncs();
     let tickets: Vec<_> = (0..40).map(|_| submit(&store, "a", synced())).collect();
     world.files.wait_for_blocked_syncs(1);
@@ -236,25 +237,27 @@ fn a_failed_sync_is_told_to_all_tickets() {
     world.files.let_syncs_go();
     for waiting in waiting {
         let error = waiting.join().expect("told").expect_err("the sync failed");
-        assert!(matches!(error, StoreError::Failed { .. }), "{error}");
+        assert!(matches!(error, StoreError::Failed { outcome_unknown: true, .. }), "{error}");
     }
     let error = submit(&store, "a", written()).wait().expect_err("nothing is accepted any more");
-    assert!(matches!(error, StoreError::Failed { .. }), "{error}");
+    assert!(matches!(error, StoreError::Failed { outcome_unknown: false, .. }), "{error}");
     assert_eq!(world.events_after_power_cut(), 0);
 }
 
 /// The thread of the store dies with it; nobody must wait for it for ever.
 #[test]
 fn a_file_system_that_panics_is_told_to_all_tickets() {
-    for operation in [Operation::Sync, Operation::Create] {
+    for (operation, nth) in [(Operation::Sync, 1), (Operation::Sync, 2), (Operation::Create, 1), (Operation::Write, 1)]
+    {
         let world = World::new();
         let store = Store::open(world.config().with_segment_max_bytes(2048)).expect("opens");
-        world.files.plan(operation, 1, Fault::Panic);
-        let tickets: Vec<_> = (0..40).map(|_| submit(&store, "a", synced())).collect();
-        let outcomes: Vec<_> = tickets.into_iter().map(|ticket| ticket.wait().is_ok()).collect();
-        assert!(outcomes.is_sorted_by(|before, after| before >= after), "{outcomes:?}");
-        assert!(outcomes.contains(&false));
-        drop(store);
+        world.files.plan(operation, nth, Fault::Panic);
+        let tickets: Vec<_> =
+            (0..40).filter_map(|_| catch_unwind(AssertUnwindSafe(|| submit(&store, "a", synced()))).ok()).collect();
+        let outcomes: Vec<_> = tickets.into_iter().map(|ticket| block_on(ticket).is_ok()).collect();
+        assert!(outcomes.is_sorted_by(|before, after| before >= after), "{operation:?}: {outcomes:?}");
+        assert!(outcomes.contains(&false), "{operation:?}");
+        assert!(matches!(store.append(&at("a"), KIND, &1), Err(StoreError::Failed { .. })));
     }
 }
 

@@ -91,8 +91,23 @@ impl Background {
     }
 }
 
+/// When the thread ends, be it by a panic of the file system, nobody waits for it in vain.
+struct Ended<'a>(&'a Shared, &'a Writing);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        let Self(shared, writing) = self;
+        // After a failure everything is refused without touching a file.
+        if writing.log.failure().is_some() {
+            shared.work_off(writing);
+            writing.wakers.wake(u64::MAX);
+        }
+    }
+}
+
 fn run(shared: &Shared) {
     let Some(writing) = shared.writing_or_none() else { return };
+    let _ended = Ended(shared, writing);
     let signal = &writing.signal;
     loop {
         let stop = signal.stop.lock().unwrap_or_else(PoisonError::into_inner);

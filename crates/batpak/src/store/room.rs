@@ -7,7 +7,10 @@ use crate::store::place::Settled;
 use crate::store::shared::{Shared, Writing};
 use batpak_segment::Frame;
 use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
 /// A job in the queue, with what has become of it.
 #[derive(Debug)]
@@ -15,7 +18,7 @@ pub(crate) struct Queued(Mutex<State>);
 
 #[derive(Debug)]
 enum State {
-    Waiting(Option<std::task::Waker>),
+    Waiting(Option<Waker>),
     Done(Box<Job>, Result<Settled, StoreError>),
     Taken,
 }
@@ -38,7 +41,7 @@ impl Queued {
     }
 
     /// Has `waker` called when something has become of it; false if that is so already.
-    pub(crate) fn wake_when_done(&self, waker: &std::task::Waker) -> bool {
+    pub(crate) fn wake_when_done(&self, waker: &Waker) -> bool {
         match &mut *self.state() {
             State::Waiting(waiting) => {
                 *waiting = Some(waker.clone());
@@ -115,17 +118,27 @@ impl Shared {
 
     /// Commits what is queued, in order, and lets others commit again. Only one thread at a time does this.
     fn drain(&self, writing: &Writing) {
+        let mut panicked = None;
         loop {
             let mut commit = writing.commit();
             let Some((mut job, queued)) = commit.backlog.queue.pop_front() else {
                 commit.backlog.busy = false;
-                return;
+                break;
             };
             // Whoever comes stays behind the job that is being committed.
             commit.backlog.busy = true;
             drop(commit);
-            let result = self.place_job(writing, &mut job);
+            // Whoever waits for a job is told also if the file system panics.
+            let placed = catch_unwind(AssertUnwindSafe(|| self.place_job(writing, &mut job)));
+            let result = placed.unwrap_or_else(|panic| {
+                panicked = Some(panic);
+                let reason = "committing it panicked".to_owned();
+                Err(StoreError::Failed { reason, kind: ErrorKind::Other, outcome_unknown: true })
+            });
             queued.finish(job, result);
+        }
+        if let Some(panic) = panicked {
+            resume_unwind(panic);
         }
     }
 
