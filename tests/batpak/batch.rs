@@ -60,10 +60,14 @@ fn the_durability_of_a_batch_is_the_highest_of_its_items() {
         let world = World::new();
         let config = world.config().with_sync_every_n_events(if default_synced { 1 } else { 1000 });
         let store = Store::open(config).expect("opens");
+        if expected == Durability::Written {
+            world.files.hold_syncs();
+        }
         let receipts = store.append_batch(items.iter().map(|options| item("a", *options))).expect("appends");
         assert!(receipts.iter().all(|receipt| receipt.durability == expected), "{items:?}");
         let durable = if expected == Durability::Synced { items.len() as u64 } else { 0 };
         assert_eq!(world.events_after_power_cut(), durable, "{items:?}");
+        world.files.let_syncs_go();
     };
     check(false, &[plain, plain], Durability::Written);
     check(false, &[written(), plain], Durability::Written);
@@ -163,7 +167,7 @@ fn a_batch_refused_at_any_item_leaves_nothing() {
 fn a_batch_whose_write_failed_is_wholly_there_or_not() {
     for fault in [Fault::Half, Fault::Error(std::io::ErrorKind::StorageFull)] {
         let world = World::new();
-        let store = world.open();
+        let store = world.open_direct();
         append(&store, "a", AppendOptions::default());
         world.files.plan(Operation::Write, 1, fault);
         let failed = store.append_batch((0..20).map(|_| item("a", written()))).expect_err("the write fails");

@@ -3,6 +3,7 @@
 use crate::support::{KIND, World, append, at, check_usable, receive, settle, synced, visible, written};
 use batpak::prelude::*;
 use batpak::store::StoreError;
+use batpak::store::WritePath;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -76,7 +77,7 @@ fn nobody_sees_a_synced_event_before_its_sync() {
 #[test]
 fn a_written_append_behind_a_pending_synced_one_waits_for_it() {
     let world = World::new();
-    let store = world.open();
+    let store = world.open_direct();
     world.files.hold_syncs();
     thread::scope(|scope| {
         let (sender, results) = mpsc::channel();
@@ -128,7 +129,7 @@ fn a_written_append_waits_for_no_sync() {
 fn those_who_wait_share_one_sync_and_others_write_meanwhile() {
     const THREADS: u64 = 16;
     let world = World::new();
-    let store = world.open();
+    let store = world.open_direct();
     let (writes, syncs) = (world.files.writes(), world.files.syncs());
     world.files.hold_syncs();
     thread::scope(|scope| {
@@ -200,7 +201,8 @@ fn the_interval_is_kept_for_an_event_that_waited_for_the_sync_of_another() {
     let interval = Duration::from_millis(2);
     for _ in 0..20 {
         let world = World::new();
-        let store = Store::open(world.config().with_sync_interval(interval)).expect("opens");
+        let config = world.config().with_sync_interval(interval).with_write_path(WritePath::Direct);
+        let store = Store::open(config).expect("opens");
         let syncs = world.files.syncs();
         append(&store, "a", written());
         world.clock.advance(interval);
@@ -213,7 +215,7 @@ fn the_interval_is_kept_for_an_event_that_waited_for_the_sync_of_another() {
             scope.spawn(|| append(&store, "a", synced()));
             world.files.wait_for_blocked_syncs(1);
             scope.spawn(|| append(&store, "a", written()));
-            world.files.wait_for_writes(writes + 1);
+            world.files.wait_for_writes(writes + 2);
             settle(&store);
             world.files.let_one_sync_go();
         });

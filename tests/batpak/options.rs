@@ -158,8 +158,8 @@ fn the_index_is_mapped_or_read_or_rebuilt() {
 }
 
 #[test]
-fn appends_go_through_a_tail_where_that_is_asked_for() {
-    assert_eq!(StoreConfig::new("x").write_path, WritePath::Direct);
+fn appends_go_through_a_tail_unless_that_is_declined() {
+    assert_eq!(StoreConfig::new("x").write_path, WritePath::Tail);
     for path in [WritePath::Direct, WritePath::Tail] {
         let dir = tempfile::tempdir().expect("makes a directory");
         let config = || StoreConfig::new(dir.path()).with_write_path(path).with_sync_interval(Duration::from_hours(1));
@@ -172,9 +172,6 @@ fn appends_go_through_a_tail_where_that_is_asked_for() {
         store.close().expect("closes");
         assert_eq!(append(&Store::open(config()).expect("opens"), "a", AppendOptions::default()).revision, 10);
     }
-    // In memory nothing can be mapped: it is written directly.
-    let store = Store::open(World::new().config().with_write_path(WritePath::Tail)).expect("opens");
-    assert_eq!(append(&store, "a", AppendOptions::default()).sequence, 0);
 }
 
 #[test]

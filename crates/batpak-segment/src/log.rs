@@ -36,12 +36,12 @@ pub struct LogConfig {
 /// How an append reaches the disk. What it survives is the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WritePath {
-    /// It is written to the segment, with one call to the system.
-    #[default]
-    Direct,
     /// It is copied into a mapped file, the tail, and whoever syncs writes all of that to the segment at once. Where
     /// files cannot be mapped, as `Direct`.
+    #[default]
     Tail,
+    /// It is written to the segment, with one call to the system.
+    Direct,
 }
 
 impl Default for LogConfig {

@@ -130,8 +130,9 @@ impl TestFiles {
         self.control.state().planned.push((operation, nth, fault));
     }
 
-    pub(crate) fn forget_plans(&self) {
-        self.control.state().planned.clear();
+    /// Returns whether there was none left.
+    pub(crate) fn forget_plans(&self) -> bool {
+        std::mem::take(&mut self.control.state().planned).is_empty()
     }
 
     pub(crate) fn creates(&self) -> u64 {

@@ -11,7 +11,7 @@ pub(crate) use files::{Fault, Operation, TestFiles};
 pub(crate) use payloads::Calls;
 
 use batpak::prelude::*;
-use batpak::store::Environment;
+use batpak::store::{Environment, WritePath};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
@@ -54,6 +54,12 @@ impl World {
     #[track_caller]
     pub(crate) fn open(&self) -> Store {
         Store::open(self.config()).expect("opens")
+    }
+
+    /// A store of which every append writes to its segment, for tests that count writes or have one fail.
+    #[track_caller]
+    pub(crate) fn open_direct(&self) -> Store {
+        Store::open(self.config().with_write_path(WritePath::Direct)).expect("opens")
     }
 
     /// The events of the store that a power cut would leave.

@@ -160,7 +160,7 @@ fn next_work(shared: &Shared, writing: &Writing) -> Work {
     if !is_empty {
         return Work::Backlog;
     }
-    if writing.signal.wanted.load(Ordering::Acquire) > writing.log.durable_sequence() {
+    if writing.signal.wanted.load(Ordering::Acquire) > shared.settled() {
         return Work::Sync;
     }
     let Some(since) = since else { return Work::None };

@@ -66,7 +66,7 @@ pub struct StoreConfig {
     /// Whether a close writes the index and an open maps it, or reads it where files cannot be mapped; true by default,
     /// and preferred over a checkpoint.
     pub enable_mmap_index: bool,
-    /// How appends reach the disk; directly by default.
+    /// How appends reach the disk; through the tail by default.
     pub write_path: WritePath,
     /// Files, time and randomness: the real ones by default.
     pub environment: Environment,

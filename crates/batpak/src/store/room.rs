@@ -97,10 +97,17 @@ impl Shared {
     pub(crate) fn make_room(&self, writing: &Writing, frame: &Frame) -> Result<(), StoreError> {
         let turn = writing.room();
         writing.commit().backlog.busy = true;
-        let made = writing.log.make_room(frame);
+        let made = self.next_segment(writing, frame);
         self.drain(writing);
         drop(turn);
-        Ok(made?)
+        made
+    }
+
+    /// Ending a segment syncs it, and somebody may wait for that.
+    fn next_segment(&self, writing: &Writing, frame: &Frame) -> Result<(), StoreError> {
+        writing.log.make_room(frame)?;
+        self.publish(writing);
+        Ok(())
     }
 
     /// Commits what is queued, or waits until somebody else has.
@@ -147,7 +154,7 @@ impl Shared {
             if let Some(settled) = self.place(writing, writing.commit(), job)? {
                 return Ok(settled);
             }
-            writing.log.make_room(&job.frame)?;
+            self.next_segment(writing, &job.frame)?;
         }
     }
 }
