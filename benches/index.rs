@@ -155,13 +155,13 @@ fn newest_of_an_entity(bencher: Bencher<'_, '_>, rows: u64) {
 #[divan::bench(args = ROWS)]
 fn file_encode(bencher: Bencher<'_, '_>, rows: u64) {
     let writer = filled(rows);
-    let bytes = encode(&writer, STORE).len();
+    let bytes = encode(&writer, STORE).unwrap().len();
     bencher.counter(ItemsCount::new(rows)).counter(BytesCount::new(bytes)).bench_local(|| encode(&writer, STORE));
 }
 
 #[divan::bench(args = ROWS)]
 fn file_decode(bencher: Bencher<'_, '_>, rows: u64) {
-    let bytes = encode(&filled(rows), STORE);
+    let bytes = encode(&filled(rows), STORE).unwrap();
     bencher
         .counter(ItemsCount::new(rows))
         .counter(BytesCount::new(bytes.len()))

@@ -54,7 +54,7 @@ fn forged(records: &[Vec<u8>], index: bool) -> Machine {
     let store_id = log.reader().store_id();
     log.close().expect("close");
     if index {
-        machine.files.write(INDEX, batpak_index::encode(&writer, store_id));
+        machine.files.write(INDEX, batpak_index::encode(&writer, store_id).expect("small"));
     }
     machine
 }
@@ -200,7 +200,7 @@ fn opened_by_an_honest_index(records: &[Vec<u8>]) -> Store {
     for (record, event) in reader.records(0).zip(&expected) {
         writer.add_record(event, record.expect("a record").position.offset);
     }
-    machine.files.write(INDEX, batpak_index::encode(&writer, reader.store_id()));
+    machine.files.write(INDEX, batpak_index::encode(&writer, reader.store_id()).expect("small"));
     machine.open()
 }
 

@@ -2,7 +2,6 @@
 
 use crate::layout::{self, FileHeader, HEADER_LEN, KEY_LEN, ROW_LEN, SavedName};
 use crate::live::LiveWriter;
-use crate::row::{Link, Row};
 use batpak_core::{Coordinate, EventHash};
 use std::fmt::Display;
 
@@ -30,14 +29,17 @@ impl Refused {
 }
 
 /// The bytes of a file that holds this index.
-pub fn encode(index: &LiveWriter, store_id: [u8; 16]) -> Vec<u8> {
+///
+/// # Errors
+/// If an offset is beyond 4 GiB, which no segment reaches.
+pub fn encode(index: &LiveWriter, store_id: [u8; 16]) -> Result<Vec<u8>, Refused> {
     let live = index.live();
     let rows = usize::try_from(live.len()).unwrap_or(0);
     let mut bytes = Vec::with_capacity(HEADER_LEN + rows * ROW_LEN);
     bytes.resize(HEADER_LEN, 0);
     let mut last_hash = EventHash::GENESIS;
     for row in live.rows() {
-        layout::push_row(&mut bytes, row);
+        layout::push_row(&mut bytes, row).map_err(Refused::new)?;
     }
     for name in live.names().iter() {
         let head = index.heads().get(name.entity.number as usize).copied().unwrap_or_default();
@@ -45,7 +47,7 @@ pub fn encode(index: &LiveWriter, store_id: [u8; 16]) -> Vec<u8> {
             last_hash = head.hash;
         }
         let (entity, scope) = (name.coordinate.entity(), name.coordinate.scope());
-        layout::push_name(&mut bytes, &SavedName { entity, scope, head, newest_in_scope: name.scope.newest() });
+        layout::push_name(&mut bytes, &SavedName { entity, scope, hash: head.hash });
     }
     let mut keys = 0;
     for (key, sequence) in index.keys() {
@@ -55,7 +57,7 @@ pub fn encode(index: &LiveWriter, store_id: [u8; 16]) -> Vec<u8> {
     let header = FileHeader { store_id, rows: live.len(), coordinates: live.names().len() as u64, keys, last_hash };
     let header = layout::encode_header(&header, &bytes[HEADER_LEN..]);
     bytes[..HEADER_LEN].copy_from_slice(&header);
-    bytes
+    Ok(bytes)
 }
 
 /// Reads an index back. All of it is checked: a file that is not as it was written, or of another store, is refused.
@@ -73,44 +75,23 @@ pub fn decode(bytes: &[u8], store_id: [u8; 16]) -> Result<Loaded, Refused> {
     let mut index = LiveWriter::new();
     for _ in 0..header.coordinates {
         let (saved, rest) = layout::name(names).ok_or_else(short)?;
-        restore_name(&mut index, &saved, header.rows)?;
+        index.restore_name(&Coordinate::new(saved.entity, saved.scope).map_err(Refused::new)?, saved.hash);
         names = rest;
     }
     if len_of(header.keys, KEY_LEN) != Some(names.len()) {
         return Err(short());
     }
-    let known = index.live().names().len() as u64;
-    let rows = rows.chunks_exact(ROW_LEN).map(layout::row);
-    if !rows.clone().zip(0..).all(|(row, sequence)| follows(&row, sequence, known)) {
+    if !rows.chunks_exact(ROW_LEN).map(layout::row).all(|row| index.restore_row(&row)) {
         return Err(Refused::new("its rows are not in order"));
     }
     let keys = names.chunks_exact(KEY_LEN).map(layout::key);
     if keys.clone().any(|(_, sequence)| sequence >= header.rows) {
         return Err(Refused::new("a key is that of no row"));
     }
-    index.restore(rows, keys);
+    index.restore_keys(keys);
     Ok(Loaded { index, last_hash: header.last_hash })
-}
-
-/// Whether a row stands in its place and leads to earlier ones only, so that following its links comes to an end.
-fn follows(row: &Row, sequence: u64, coordinates: u64) -> bool {
-    row.sequence() == sequence
-        && u64::from(row.coordinate) < coordinates
-        && row.previous_in_entity.is_below(sequence)
-        && row.previous_in_scope.is_below(sequence)
 }
 
 fn len_of(count: u64, each: usize) -> Option<usize> {
     usize::try_from(count).ok()?.checked_mul(each)
-}
-
-fn restore_name(index: &mut LiveWriter, saved: &SavedName<'_>, rows: u64) -> Result<(), Refused> {
-    let coordinate = Coordinate::new(saved.entity, saved.scope).map_err(Refused::new)?;
-    let newest = saved.head.newest.map_or(Link::NONE, Link::to);
-    if !newest.is_below(rows) || !saved.newest_in_scope.is_below(rows) {
-        return Err(Refused::new("a newest event is that of no row"));
-    }
-    let known = index.intern(&coordinate);
-    index.restore_head(&known, saved.head, saved.newest_in_scope);
-    Ok(())
 }

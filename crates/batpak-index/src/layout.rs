@@ -2,13 +2,13 @@
 
 #![expect(clippy::little_endian_bytes, reason = "this module is where bytes are decided")]
 
-use crate::live::EntityHead;
-use crate::row::{Extras, Link, Row};
+use crate::row::{Extras, Row};
 use batpak_core::{EventHash, EventId, EventKind, Timestamp};
+use std::num::TryFromIntError;
 
 const MAGIC: [u8; 8] = *b"BATPAKIX";
 /// Version of the index file; another one is rebuilt.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const VERSION_AT: usize = MAGIC.len();
 const BODY_CRC_AT: usize = VERSION_AT + 4;
@@ -22,20 +22,21 @@ const HEADER_CRC_AT: usize = LAST_HASH_AT + 32;
 pub(crate) const HEADER_LEN: usize = HEADER_CRC_AT + 8;
 const _: () = assert!(HEADER_LEN == 104, "a multiple of 8");
 
+// Links are not saved: they follow from the rows before.
 const ROW_ID_AT: usize = 0;
-const ROW_OFFSET_AT: usize = ROW_ID_AT + 16;
-const ROW_REVISION_AT: usize = ROW_OFFSET_AT + 8;
-const ROW_TIME_AT: usize = ROW_REVISION_AT + 8;
-const ROW_COORDINATE_AT: usize = ROW_TIME_AT + 8;
-const ROW_KIND_AT: usize = ROW_COORDINATE_AT + 4;
-const ROW_EXTRAS_AT: usize = ROW_KIND_AT + 2;
-const ROW_ENTITY_LINK_AT: usize = ROW_EXTRAS_AT + 2;
-const ROW_SCOPE_LINK_AT: usize = ROW_ENTITY_LINK_AT + 8;
-pub(crate) const ROW_LEN: usize = ROW_SCOPE_LINK_AT + 8;
-const _: () = assert!(ROW_LEN == 64, "one cache line");
+const ROW_TIME_AT: usize = ROW_ID_AT + 16;
+const ROW_OFFSET_AT: usize = ROW_TIME_AT + 8;
+const ROW_COORDINATE_AT: usize = ROW_OFFSET_AT + 4;
+const ROW_REVISION_AT: usize = ROW_COORDINATE_AT + 4;
+const ROW_EXTRAS_AT: usize = ROW_REVISION_AT + REVISION_LEN;
+const ROW_KIND_AT: usize = ROW_EXTRAS_AT + 1;
+pub(crate) const ROW_LEN: usize = ROW_KIND_AT + 2;
+const _: () = assert!(ROW_LEN == 40, "what an event takes in the file");
+const REVISION_LEN: usize = 5;
+const _: () = assert!(batpak_core::MAX_REVISION < 1 << (8 * REVISION_LEN), "revisions fit");
 
 pub(crate) const KEY_LEN: usize = 24;
-const NAME_HEAD_LEN: usize = 2 + 2 + 8 + 8 + 32 + 8;
+const NAME_HEAD_LEN: usize = 2 + 2 + 32;
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut out = [0; N];
@@ -128,51 +129,59 @@ pub(crate) fn decode_header(bytes: &[u8]) -> Result<(FileHeader, &[u8]), Unusabl
     Ok((header, body))
 }
 
-pub(crate) fn push_row(out: &mut Vec<u8>, row: &Row) {
+/// A row without what follows from the rows before it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SavedRow {
+    pub(crate) id: EventId,
+    pub(crate) time: Timestamp,
+    pub(crate) offset: u64,
+    pub(crate) coordinate: u32,
+    pub(crate) revision: u64,
+    pub(crate) extras: Extras,
+    pub(crate) kind: EventKind,
+}
+
+/// Fails if the offset is beyond what any segment has.
+pub(crate) fn push_row(out: &mut Vec<u8>, row: &Row) -> Result<(), TryFromIntError> {
     let mut bytes = [0; ROW_LEN];
     put(&mut bytes, ROW_ID_AT, row.id.as_u128().to_le_bytes());
-    put(&mut bytes, ROW_OFFSET_AT, row.offset.to_le_bytes());
-    put(&mut bytes, ROW_REVISION_AT, row.revision.to_le_bytes());
     put(&mut bytes, ROW_TIME_AT, row.time.as_nanos().to_le_bytes());
+    put(&mut bytes, ROW_OFFSET_AT, u32::try_from(row.offset)?.to_le_bytes());
     put(&mut bytes, ROW_COORDINATE_AT, row.coordinate.to_le_bytes());
-    put(&mut bytes, ROW_KIND_AT, row.kind.as_u16().to_le_bytes());
+    put(&mut bytes, ROW_REVISION_AT, array::<REVISION_LEN>(&row.revision.to_le_bytes(), 0));
     bytes[ROW_EXTRAS_AT] = row.extras.0;
-    put(&mut bytes, ROW_ENTITY_LINK_AT, row.previous_in_entity.as_u64().to_le_bytes());
-    put(&mut bytes, ROW_SCOPE_LINK_AT, row.previous_in_scope.as_u64().to_le_bytes());
+    put(&mut bytes, ROW_KIND_AT, row.kind.as_u16().to_le_bytes());
     out.extend_from_slice(&bytes);
+    Ok(())
 }
 
 /// A row from [`ROW_LEN`] bytes.
-pub(crate) fn row(bytes: &[u8]) -> Row {
-    Row {
+pub(crate) fn row(bytes: &[u8]) -> SavedRow {
+    let mut revision = [0; 8];
+    put(&mut revision, 0, array::<REVISION_LEN>(bytes, ROW_REVISION_AT));
+    SavedRow {
         id: EventId::from_u128(u128::from_le_bytes(array(bytes, ROW_ID_AT))),
-        offset: u64_at(bytes, ROW_OFFSET_AT),
-        revision: u64_at(bytes, ROW_REVISION_AT),
         time: Timestamp::from_nanos(i64::from_le_bytes(array(bytes, ROW_TIME_AT))),
+        offset: u32_at(bytes, ROW_OFFSET_AT).into(),
         coordinate: u32_at(bytes, ROW_COORDINATE_AT),
-        kind: EventKind::from_u16(u16_at(bytes, ROW_KIND_AT)),
+        revision: u64::from_le_bytes(revision),
         extras: Extras(bytes[ROW_EXTRAS_AT]),
-        previous_in_entity: Link::from_u64(u64_at(bytes, ROW_ENTITY_LINK_AT)),
-        previous_in_scope: Link::from_u64(u64_at(bytes, ROW_SCOPE_LINK_AT)),
+        kind: EventKind::from_u16(u16_at(bytes, ROW_KIND_AT)),
     }
 }
 
-/// A coordinate with the newest events of its entity and scope.
+/// A coordinate with the hash of its entity's newest event.
 pub(crate) struct SavedName<'a> {
     pub(crate) entity: &'a str,
     pub(crate) scope: &'a str,
-    pub(crate) head: EntityHead,
-    pub(crate) newest_in_scope: Link,
+    pub(crate) hash: EventHash,
 }
 
 pub(crate) fn push_name(out: &mut Vec<u8>, name: &SavedName<'_>) {
     let len = |text: &str| u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes();
     out.extend_from_slice(&len(name.entity));
     out.extend_from_slice(&len(name.scope));
-    out.extend_from_slice(&name.head.len.to_le_bytes());
-    out.extend_from_slice(&name.head.newest.map_or(Link::NONE, Link::to).as_u64().to_le_bytes());
-    out.extend_from_slice(name.head.hash.as_bytes());
-    out.extend_from_slice(&name.newest_in_scope.as_u64().to_le_bytes());
+    out.extend_from_slice(name.hash.as_bytes());
     out.extend_from_slice(name.entity.as_bytes());
     out.extend_from_slice(name.scope.as_bytes());
 }
@@ -182,17 +191,8 @@ pub(crate) fn name(bytes: &[u8]) -> Option<(SavedName<'_>, &[u8])> {
     let (head, rest) = bytes.split_at_checked(NAME_HEAD_LEN)?;
     let (entity, rest) = rest.split_at_checked(u16_at(head, 0).into())?;
     let (scope, rest) = rest.split_at_checked(u16_at(head, 2).into())?;
-    let saved = SavedName {
-        entity: str::from_utf8(entity).ok()?,
-        scope: str::from_utf8(scope).ok()?,
-        head: EntityHead {
-            len: u64_at(head, 4),
-            newest: Link::from_u64(u64_at(head, 12)).sequence(),
-            hash: EventHash::from_bytes(array(head, 20)),
-        },
-        newest_in_scope: Link::from_u64(u64_at(head, 52)),
-    };
-    Some((saved, rest))
+    let hash = EventHash::from_bytes(array(head, 4));
+    Some((SavedName { entity: str::from_utf8(entity).ok()?, scope: str::from_utf8(scope).ok()?, hash }, rest))
 }
 
 pub(crate) fn push_key(out: &mut Vec<u8>, key: u128, sequence: u64) {

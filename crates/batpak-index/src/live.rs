@@ -1,5 +1,6 @@
 //! The index in memory: append-only rows, read without locks while one writer adds to them.
 
+use crate::layout::SavedRow;
 use crate::matches::{Direction, Matches};
 use crate::names::{Name, Names};
 use crate::row::{Extras, Link, Row};
@@ -217,17 +218,28 @@ impl LiveWriter {
         &self.heads
     }
 
-    /// Puts back what was saved of an entity and the keys.
-    pub(crate) fn restore(&mut self, rows: impl Iterator<Item = Row>, keys: impl Iterator<Item = (u128, u64)>) {
-        for row in rows {
-            self.live.push(row);
-        }
-        self.keys.extend(keys);
+    /// Puts back a coordinate, before any row, and the hash of its entity's newest event.
+    pub(crate) fn restore_name(&mut self, coordinate: &Coordinate, hash: EventHash) {
+        let known = self.intern(coordinate);
+        self.set_head(&known, EntityHead { hash, ..EntityHead::default() });
     }
 
-    pub(crate) fn restore_head(&mut self, known: &Known, head: EntityHead, newest_in_scope: Link) {
-        self.set_head(known, head);
-        known.0.entity.set_newest(head.newest.map_or(Link::NONE, Link::to));
-        known.0.scope.set_newest(newest_in_scope);
+    /// Puts back a row behind those that are there. False if it does not belong there.
+    pub(crate) fn restore_row(&mut self, row: &SavedRow) -> bool {
+        let Some(name) = self.live.names.by_number(row.coordinate) else { return false };
+        let known = Known(Arc::clone(name));
+        let head = self.head(&known);
+        let sequence = row.id.sequence();
+        if sequence != self.live.len() || row.revision != head.len {
+            return false;
+        }
+        let SavedRow { id, offset, revision, time, kind, extras, .. } = *row;
+        self.add(&known, &Added { id, offset, revision, time, kind, extras, key: None });
+        self.set_head(&known, EntityHead { len: revision + 1, newest: Some(sequence), hash: head.hash });
+        true
+    }
+
+    pub(crate) fn restore_keys(&mut self, keys: impl Iterator<Item = (u128, u64)>) {
+        self.keys.extend(keys);
     }
 }

@@ -2,7 +2,7 @@
 
 use batpak_core::{EventId, EventKind, EventRef, Timestamp};
 
-/// One event as the index knows it: 64 bytes.
+/// One event as the index knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Id of the event, which holds its sequence.
@@ -74,11 +74,6 @@ impl Link {
 
     pub(crate) fn sequence(self) -> Option<u64> {
         self.0.checked_sub(1)
-    }
-
-    /// Whether it leads to a sequence below `end`, or to none.
-    pub(crate) fn is_below(self, end: u64) -> bool {
-        self.0 <= end
     }
 
     pub(crate) fn as_u64(self) -> u64 {

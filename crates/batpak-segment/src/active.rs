@@ -129,10 +129,12 @@ impl ActiveSegment {
         let from = self.moved.load(Ordering::Acquire);
         let (Some(tail), true) = (&self.tail, from < end) else { return Ok(()) };
         let Mover { buffer, filled } = &mut *mover;
-        buffer.clear();
-        buffer.resize(usize::try_from(end - from).unwrap_or(0), 0);
+        let len = usize::try_from(end - from).unwrap_or(0);
+        // What is in it from before is overwritten.
+        buffer.resize(buffer.len().max(len), 0);
         // The writer does not overwrite what was not moved, so this is whole.
-        tail.read(self.epoch, from, buffer);
+        tail.read(self.epoch, from, &mut buffer[..len]);
+        buffer.truncate(len);
         if end > *filled {
             let zeros = if end - from <= SMALL_MOVE { (end / 4).clamp(STEP_MIN, FILL_MAX) } else { 0 };
             // Zeros that find no room must not fail a move for which there is room.

@@ -64,7 +64,7 @@ pub(crate) fn save(shared: &Shared, writing: &Writing) -> io::Result<()> {
     if !config.enable_mmap_index && !config.enable_checkpoint || unchanged {
         return Ok(());
     }
-    let bytes = batpak_index::encode(&writing.commit().index, shared.reader.store_id());
+    let bytes = batpak_index::encode(&writing.commit().index, shared.reader.store_id()).map_err(io::Error::other)?;
     let fs = &config.environment.file_system;
     let temporary = config.data_dir.join(TEMPORARY_NAME);
     // A leftover of a process that died here before.
