@@ -106,7 +106,7 @@ fn a_missing_index_is_made_again() {
 #[test]
 fn an_index_of_another_version_is_made_again() {
     let (machine, before) = closed();
-    check_refused(&machine, &before, "version 2", |machine| machine.edit(INDEX, |bytes| bytes[8] = 2));
+    check_refused(&machine, &before, "version 3", |machine| machine.edit(INDEX, |bytes| bytes[8] = 3));
 }
 
 #[test]
