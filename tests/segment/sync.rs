@@ -2,9 +2,14 @@
 
 use crate::fault::{Fault, FaultFileSystem, Operation, When};
 use crate::store::{DIRECT, append, assert_failed, config, contents, open, reopened};
-use batpak_segment::LogError;
+use batpak_segment::{
+    DirectoryEntry, Environment, File, FileSystem, Lock, LogConfig, LogError, MemoryFileSystem, OpenMode, Unrecovered,
+};
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 #[test]
 fn nothing_is_called_durable_before_a_sync() {
@@ -183,4 +188,126 @@ fn marks_never_name_more_than_a_sync_has_covered() {
     log.sync().unwrap();
     let third = at(b"2");
     assert_eq!(mark(third), third);
+}
+
+/// Counts who syncs at the same time. Otherwise as the file that it stands before.
+#[derive(Debug)]
+struct Watched {
+    file: Arc<dyn File>,
+    syncing: Arc<AtomicU64>,
+    most: Arc<AtomicU64>,
+}
+
+impl File for Watched {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        self.file.read_at(buf, offset)
+    }
+
+    fn write_at(&self, buf: &[u8], offset: u64) -> std::io::Result<usize> {
+        self.file.write_at(buf, offset)
+    }
+
+    fn len(&self) -> std::io::Result<u64> {
+        self.file.len()
+    }
+
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync(&self) -> std::io::Result<()> {
+        let now = self.syncing.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        // Long enough for others to come.
+        std::thread::sleep(Duration::from_micros(200));
+        self.syncing.fetch_sub(1, Ordering::SeqCst);
+        self.file.sync()
+    }
+}
+
+#[derive(Debug, Default)]
+struct WatchedFiles {
+    memory: MemoryFileSystem,
+    syncing: Arc<AtomicU64>,
+    most: Arc<AtomicU64>,
+}
+
+impl FileSystem for WatchedFiles {
+    fn create_dir_all(&self, path: &Path) -> std::io::Result<()> {
+        self.memory.create_dir_all(path)
+    }
+
+    fn read_dir(&self, path: &Path) -> std::io::Result<Vec<DirectoryEntry>> {
+        self.memory.read_dir(path)
+    }
+
+    fn open(&self, path: &Path, mode: OpenMode) -> std::io::Result<Arc<dyn File>> {
+        let file = self.memory.open(path, mode)?;
+        let (syncing, most) = (Arc::clone(&self.syncing), Arc::clone(&self.most));
+        Ok(Arc::new(Watched { file, syncing, most }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        self.memory.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> std::io::Result<()> {
+        self.memory.remove_file(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> std::io::Result<()> {
+        self.memory.sync_dir(path)
+    }
+
+    fn try_lock(&self, path: &Path, holder: &str) -> std::io::Result<Option<Box<dyn Lock>>> {
+        self.memory.try_lock(path, holder)
+    }
+}
+
+/// Of two syncs of one file at once the system tells only one that writing has failed: the other would acknowledge
+/// what is lost. The next segment, which is made ahead, is another file.
+#[test]
+fn no_two_threads_sync_at_once() {
+    let files = Arc::new(WatchedFiles::default());
+    let environment = Environment { file_system: Arc::clone(&files) as _, ..Environment::default() };
+    let log = Unrecovered::open(environment, Path::new("/log"), config(4096)).unwrap().recover().unwrap().0;
+    let log = &log;
+    std::thread::scope(|scope| {
+        for thread in 0..6_u64 {
+            scope.spawn(move || {
+                for _ in 0..40 {
+                    let at = log.append(&[7; 100]).unwrap();
+                    match thread {
+                        0 => log.rotate().unwrap(),
+                        1 => log.sync().unwrap(),
+                        _ => log.sync_to(at.sequence + 1).unwrap(),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(files.most.load(Ordering::SeqCst), 1);
+    assert_eq!(contents(log.reader()).len(), 240);
+}
+
+/// The one who syncs tells what all would have to, before they go on.
+#[test]
+fn what_a_sync_made_durable_is_shown_before_anybody_goes_on() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, LogConfig::default());
+    let (log, shown) = (&log, &AtomicU64::new(0));
+    for _ in 0..20 {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(move || {
+                    let end = log.append(b"0").unwrap().sequence + 1;
+                    log.sync_to_then(end, || {
+                        shown.fetch_max(log.durable_sequence(), Ordering::SeqCst);
+                    })
+                    .unwrap();
+                    assert!(shown.load(Ordering::SeqCst) >= end);
+                });
+            }
+        });
+    }
 }

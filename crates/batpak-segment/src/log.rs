@@ -10,7 +10,7 @@ use crate::layout::{LINK_FRAME_LEN, SEAL_FRAME_LEN, SEGMENT_HEADER_LEN};
 use crate::reader::{LogReader, Position, Records, Segment};
 use crate::recover::{Repair, Unrecovered};
 use crate::snapshot;
-use crate::sync::{GroupSync, Written};
+use crate::sync::{GroupSync, Leading, Written};
 use crate::tail::{self, Tail};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -341,7 +341,7 @@ impl Log {
     }
 
     fn sync_frames(&self, frames: u64) -> Result<(), LogError> {
-        self.sync.wait(|durable| durable.frames >= frames, || self.written())
+        self.sync.wait(|durable| durable.durable_frames() >= frames, || self.written(), || ())
     }
 
     /// Waits until every record below `sequence` is durable, syncing if nobody else does.
@@ -349,6 +349,15 @@ impl Log {
     /// # Errors
     /// `InvalidOption` if so many were never appended. `Failed` if a write or sync failed before they were durable.
     pub fn sync_to(&self, sequence: u64) -> Result<(), LogError> {
+        self.sync_to_then(sequence, || ())
+    }
+
+    /// As [`sync_to`](Self::sync_to). If it is this call that syncs, `shown` is run after it, before the others that
+    /// wait for the same sync go on: one tells what all would have to.
+    ///
+    /// # Errors
+    /// As [`sync_to`](Self::sync_to).
+    pub fn sync_to_then(&self, sequence: u64, shown: impl Fn()) -> Result<(), LogError> {
         if sequence <= self.durable_sequence() {
             return Ok(());
         }
@@ -356,7 +365,7 @@ impl Log {
         if sequence > max {
             return Err(LogError::InvalidOption { field: "sequence", min: 0, max, value: sequence });
         }
-        self.sync.wait(|durable| durable.sequence >= sequence, || self.written())
+        self.sync.wait(|durable| durable.durable_sequence() >= sequence, || self.written(), shown)
     }
 
     /// Seals the active segment and goes on in a new one; nothing happens if it is empty.
@@ -528,14 +537,14 @@ impl Log {
         let mut writer = self.writer();
         self.check_open(&writer)?;
         if wanted(&writer) {
-            self.sync.attempt("rotate", || self.rotate_to_next(&mut writer))?;
+            self.sync.attempt("rotate", || self.rotate_to_next(&leading, &mut writer))?;
         }
         drop((leading, preparing));
         Ok(writer)
     }
 
     /// Makes the next segment, seals this one, syncs it, and begins the next.
-    fn rotate_to_next(&self, writer: &mut Writer) -> Result<(), LogError> {
+    fn rotate_to_next(&self, leading: &Leading<'_>, writer: &mut Writer) -> Result<(), LogError> {
         let (next, file) = self.next_segment(writer)?;
         let seal = Seal {
             next_link: next.header.first_link,
@@ -545,7 +554,7 @@ impl Log {
         self.write(writer, &mut Frame::seal(&seal))?;
         writer.file.set_len(writer.at).map_err(|e| self.failed("rotate", &e))?;
         writer.file.sync().map_err(|e| self.failed("sync", &e))?;
-        self.sync.advance(&writer.written());
+        leading.advance(&writer.written());
         let link = Link {
             first_sequence: writer.sequence,
             previous: writer.header.last_link,

@@ -1,13 +1,21 @@
 //! Group sync: of the threads that wait for durability one leads, and one sync serves all that was written before it
-//! began. Threads that were served together come back one by one, so a leader lingers until as many wait as last time,
-//! at most half as long as the last sync took.
+//! began.
+//!
+//! Waking a thread takes as long as a good part of a sync, and a lock that each of them has to take after it was woken
+//! makes them wake one after the other. So they wait for a number to change, all of them at once, and look at atomics.
+//! Threads that were served together also come back together: a leader lingers until as many wait as last time, at most
+//! half as long as the last sync took.
 
 use crate::error::{Failure, LogError};
 use crate::file_system::{Clock, File};
+use atomic_wait::{wait, wake_all};
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+/// A leader that lingers gives way to other threads so often at most, should its clock stand still.
+const LINGER_YIELDS: u32 = 1000;
 
 /// How far a log was written, or is durable.
 #[derive(Clone, Copy, Debug)]
@@ -25,74 +33,42 @@ pub(crate) struct Written {
 #[derive(Debug)]
 pub(crate) struct GroupSync {
     clock: Arc<dyn Clock>,
-    state: Mutex<State>,
-    wake: Condvar,
-    /// Wakes a leader that lingers.
-    gathered: Condvar,
-    /// Copies of the state's fields for those who only look. Relaxed loads suffice: they publish nothing else, and a
-    /// value that is too old only makes a mark weaker or a wait take the lock.
+    /// Somebody leads. Whoever does is the only one who changes what follows up to `took`.
+    syncing: AtomicBool,
+    durable_frames: AtomicU64,
     durable_sequence: AtomicU64,
     durable_segment: AtomicU64,
     durable_offset: AtomicU64,
+    /// How many threads the last sync served. Relaxed, as is all that is only there to guess by.
+    served: AtomicU64,
+    took_ns: AtomicU64,
+    /// How many threads have begun to wait since the last sync began.
+    waiting: AtomicU64,
+    /// Counts the ends of leaderships, and failures: changed after all that those who wait look at.
+    ended: AtomicU32,
     failure: OnceLock<Arc<Failure>>,
-}
-
-#[derive(Debug)]
-struct State {
-    durable: Written,
-    /// Somebody syncs, or lingers before that.
-    syncing: bool,
-    lingering: bool,
-    /// Number of group syncs that have begun.
-    turn: u64,
-    /// How many threads wait for the next one to begin, and how many did so for the last one.
-    waiting: usize,
-    served: usize,
-    /// How long the last one took.
-    took: Duration,
-}
-
-impl State {
-    /// Counts a thread among those that wait for the next turn, which is returned.
-    fn join(&mut self) -> u64 {
-        self.waiting += 1;
-        self.turn
-    }
-
-    /// A thread that was counted for `turn` waits no longer.
-    fn leave(&mut self, turn: Option<u64>) {
-        if turn == Some(self.turn) {
-            self.waiting -= 1;
-        }
-    }
-
-    fn begin_turn(&mut self) {
-        self.served = std::mem::take(&mut self.waiting);
-        self.turn += 1;
-    }
 }
 
 impl GroupSync {
     pub(crate) fn new(durable: &Written, clock: Arc<dyn Clock>) -> Self {
-        let state = State {
-            durable: *durable,
-            syncing: false,
-            lingering: false,
-            turn: 0,
-            waiting: 0,
-            served: 0,
-            took: Duration::ZERO,
-        };
         Self {
             clock,
-            state: Mutex::new(state),
-            wake: Condvar::new(),
-            gathered: Condvar::new(),
+            syncing: AtomicBool::new(false),
+            durable_frames: AtomicU64::new(durable.frames),
             durable_sequence: AtomicU64::new(durable.sequence),
             durable_segment: AtomicU64::new(durable.segment),
             durable_offset: AtomicU64::new(durable.offset),
+            served: AtomicU64::new(0),
+            took_ns: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
+            ended: AtomicU32::new(0),
             failure: OnceLock::new(),
         }
+    }
+
+    /// Every frame before this one, counted since the log was opened, is durable.
+    pub(crate) fn durable_frames(&self) -> u64 {
+        self.durable_frames.load(Ordering::Acquire)
     }
 
     pub(crate) fn durable_sequence(&self) -> u64 {
@@ -117,72 +93,57 @@ impl GroupSync {
 
     /// Ends the log. The first failure stays, and is returned.
     pub(crate) fn fail(&self, failure: Failure) -> Arc<Failure> {
-        let guard = self.state();
         let first = Arc::clone(self.failure.get_or_init(|| Arc::new(failure)));
-        drop(guard);
-        self.wake.notify_all();
+        self.wake();
         first
     }
 
-    /// Waits until `reached` says that what is durable suffices. Whoever finds no sync under way does one.
+    /// Waits until `reached` says that what is durable suffices. Whoever finds no sync under way does one, and runs
+    /// `shown` after it, before those who wait for it go on.
     pub(crate) fn wait(
         &self,
-        reached: impl Fn(&Written) -> bool,
+        reached: impl Fn(&Self) -> bool,
         written: impl Fn() -> (Written, Arc<dyn File>),
+        shown: impl Fn(),
     ) -> Result<(), LogError> {
-        let mut state = self.state();
-        let mut joined = None;
+        let mut is_counted = false;
         loop {
-            if reached(&state.durable) {
-                state.leave(joined);
+            // Before looking: what is changed after this changes the number too.
+            let ended = self.ended.load(Ordering::Acquire);
+            if reached(self) {
                 return Ok(());
             }
             if let Some(cause) = self.failure.get() {
-                state.leave(joined);
                 return Err(LogError::Failed { cause: Arc::clone(cause) });
             }
-            if joined.is_none() {
-                joined = Some(state.join());
+            if !is_counted {
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+                is_counted = true;
             }
-            if state.syncing {
-                if state.lingering && state.waiting >= state.served {
-                    self.gathered.notify_one();
-                }
-                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
-            } else {
-                state.syncing = true;
-                self.linger(state).begin_turn();
-                self.lead(&written);
-                state = self.state();
+            match self.try_lead() {
+                Some(leading) => self.lead(&leading, &written, &shown),
+                None => wait(&self.ended, ended),
             }
         }
-    }
-
-    /// Waits until as many threads wait as last time, or half as long as a sync takes.
-    fn linger<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let limit = state.took / 2;
-        if limit.is_zero() || state.waiting >= state.served {
-            return state;
-        }
-        state.lingering = true;
-        let missing = |state: &mut State| state.waiting < state.served && self.failure.get().is_none();
-        let waited = self.gathered.wait_timeout_while(state, limit, missing);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.lingering = false;
-        state
     }
 
     /// Waits until no sync is under way and keeps others from beginning one: two at once on one file are not safe,
     /// because the system tells only one of them that writing has failed. Taken before the writer's lock, as a leader
     /// takes it.
     pub(crate) fn lead_alone(&self) -> Leading<'_> {
-        let mut state = self.state();
-        while state.syncing {
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let ended = self.ended.load(Ordering::Acquire);
+            match self.try_lead() {
+                Some(leading) => return leading,
+                None => wait(&self.ended, ended),
+            }
         }
-        state.syncing = true;
-        drop(state);
-        Leading(self)
+    }
+
+    fn try_lead(&self) -> Option<Leading<'_>> {
+        // Acquire: pairs with the Release at the end of the last leadership, so that what it changed is seen.
+        let taken = self.syncing.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
+        taken.is_ok().then(|| Leading(self))
     }
 
     /// Runs what changes files. If it panics, nobody knows what they hold: the log ends.
@@ -194,49 +155,69 @@ impl GroupSync {
     }
 
     /// One sync, for all that was written before it begins.
-    fn lead(&self, written: &impl Fn() -> (Written, Arc<dyn File>)) {
-        let leading = Leading(self);
+    fn lead(&self, leading: &Leading<'_>, written: &impl Fn() -> (Written, Arc<dyn File>), shown: &impl Fn()) {
+        self.linger();
+        self.served.store(self.waiting.swap(0, Ordering::Relaxed), Ordering::Relaxed);
         let (target, file) = written();
         let begun = self.clock.monotonic();
         match self.attempt("sync", || file.sync()) {
             Ok(()) => {
-                self.advance(&target);
-                self.state().took = self.clock.monotonic().saturating_sub(begun);
+                let took = self.clock.monotonic().saturating_sub(begun);
+                self.took_ns.store(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+                leading.advance(&target);
+                shown();
             }
             Err(error) => {
                 let reason = error.to_string();
                 self.fail(Failure { operation: "sync", reason, kind: error.kind() });
             }
         }
-        drop(leading);
     }
 
-    /// Everything up to `target` is durable. After a failure that is not said any more: the system may report success
-    /// for a sync that follows a failed one.
-    pub(crate) fn advance(&self, target: &Written) {
-        let mut state = self.state();
-        if self.failure.get().is_some() || target.frames < state.durable.frames {
-            return;
+    /// Gives way until as many threads wait as last time, or for half as long as a sync takes.
+    fn linger(&self) {
+        let limit = Duration::from_nanos(self.took_ns.load(Ordering::Relaxed)) / 2;
+        let served = self.served.load(Ordering::Relaxed);
+        let begun = self.clock.monotonic();
+        for _ in 0..LINGER_YIELDS {
+            let is_over = self.clock.monotonic().saturating_sub(begun) >= limit;
+            if is_over || self.waiting.load(Ordering::Relaxed) >= served || self.failure.get().is_some() {
+                return;
+            }
+            std::thread::yield_now();
         }
-        state.durable = *target;
-        self.durable_offset.store(target.offset, Ordering::Release);
-        self.durable_segment.store(target.segment, Ordering::Release);
-        self.durable_sequence.store(target.sequence, Ordering::Release);
     }
 
-    /// A panic cannot leave the state half changed: it is replaced as a whole.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn wake(&self) {
+        // Release: whoever sees the new number sees what was changed before.
+        self.ended.fetch_add(1, Ordering::Release);
+        wake_all(&raw const self.ended);
     }
 }
 
-/// Ends the leadership and wakes the others, also when the file system panics.
+/// Leadership. It ends when this is dropped, also when the file system panics, and the others are woken.
+#[derive(Debug)]
 pub(crate) struct Leading<'a>(&'a GroupSync);
+
+impl Leading<'_> {
+    /// Everything up to `target` is durable. After a failure that is not said any more: the system may report success
+    /// for a sync that follows a failed one.
+    pub(crate) fn advance(&self, target: &Written) {
+        let sync = self.0;
+        if sync.failure.get().is_some() || target.frames < sync.durable_frames.load(Ordering::Relaxed) {
+            return;
+        }
+        sync.durable_offset.store(target.offset, Ordering::Release);
+        sync.durable_segment.store(target.segment, Ordering::Release);
+        sync.durable_frames.store(target.frames, Ordering::Release);
+        sync.durable_sequence.store(target.sequence, Ordering::Release);
+    }
+}
 
 impl Drop for Leading<'_> {
     fn drop(&mut self) {
-        self.0.state().syncing = false;
-        self.0.wake.notify_all();
+        self.0.syncing.store(false, Ordering::Release);
+        self.0.wake();
     }
 }
 

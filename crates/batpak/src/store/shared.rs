@@ -109,11 +109,11 @@ impl Shared {
 
     /// Makes everything below `sequence` durable and shows what may be shown then.
     pub(crate) fn make_durable(&self, writing: &Writing, sequence: u64) -> Result<(), StoreError> {
-        if let Err(error) = writing.log.sync_to(sequence) {
+        if let Err(error) = writing.log.sync_to_then(sequence, || self.publish(writing)) {
             writing.wakers.wake(u64::MAX);
             return Err(error.into());
         }
-        // Of those that one sync served, the first one shows the events of all.
+        // Whoever synced has shown it, unless that was the end of a segment.
         if self.settled() < sequence {
             self.publish(writing);
         }
