@@ -163,7 +163,8 @@ impl BatchAppendItem {
         options: AppendOptions<'_>,
         cause: CausationRef,
     ) -> Result<Self, StoreError> {
-        let mut encoded = Vec::new();
+        // Growing to the size of a usual payload takes longer than encoding it.
+        let mut encoded = Vec::with_capacity(128);
         payload::encode(payload, &mut encoded)?;
         Ok(Self {
             coordinate,
