@@ -58,8 +58,30 @@ impl Random {
     }
 }
 
-fn config(dir: impl AsRef<Path>) -> StoreConfig {
-    StoreConfig::new(dir).with_segment_max_bytes(8 << 10).with_sync_every_n_events(40)
+/// How one process behaves, which follows from its seed.
+#[derive(Clone, Copy, Debug)]
+struct Habits {
+    path: WritePath,
+    segment_max_bytes: u64,
+    every_n_events: u64,
+    /// Whether it reports every receipt, which slows it down, or one of fifty. A receipt speaks for all events before.
+    reports_all: bool,
+}
+
+impl Habits {
+    fn new(seed: u64) -> Self {
+        Self {
+            path: if seed.is_multiple_of(3) { WritePath::Direct } else { WritePath::Tail },
+            segment_max_bytes: [8 << 10, 8 << 10, 64 << 10, 4 << 20][usize::try_from(seed >> 8 & 3).expect("small")],
+            every_n_events: if seed >> 10 & 1 == 0 { 40 } else { 1000 },
+            reports_all: seed >> 11 & 1 == 0,
+        }
+    }
+
+    fn config(self, dir: impl AsRef<Path>) -> StoreConfig {
+        let config = StoreConfig::new(dir).with_segment_max_bytes(self.segment_max_bytes).with_write_path(self.path);
+        config.with_sync_every_n_events(self.every_n_events)
+    }
 }
 
 /// Not a test of its own: what [`a_killed_process_loses_nothing_that_it_acknowledged`] starts.
@@ -67,38 +89,23 @@ fn config(dir: impl AsRef<Path>) -> StoreConfig {
 fn the_process_that_is_killed() {
     let (Ok(dir), Ok(seed)) = (std::env::var(DIRECTORY), std::env::var(SEED)) else { return };
     let seed: u64 = seed.parse().expect("a number");
-    let path = if seed.is_multiple_of(2) { WritePath::Direct } else { WritePath::Tail };
-    let store = Store::open(config(dir).with_write_path(path)).expect("opens");
+    let habits = Habits::new(seed);
+    let store = Store::open(habits.config(dir)).expect("opens");
     thread::scope(|scope| {
         for thread in 0..THREADS {
             let store = &store;
-            scope.spawn(move || append_for_ever(store, Random(seed ^ u64::from(thread) << 56)));
+            scope.spawn(move || append_for_ever(store, habits, Random(seed ^ u64::from(thread) << 56)));
         }
     });
 }
 
-fn append_for_ever(store: &Store, mut random: Random) -> ! {
+fn append_for_ever(store: &Store, habits: Habits, mut random: Random) -> ! {
     loop {
         let commit = random.next();
-        let entity = |item: u32| format!("entity:{}", (commit >> 3).wrapping_add(u64::from(item)) % 5);
-        let coordinate = |item| Coordinate::new(entity(item), "kill").expect("valid");
-        let receipts = if commit.is_multiple_of(3) {
-            let items = u32::try_from(2 + random.below(8)).expect("small");
-            let batch = (0..items).map(|item| {
-                let payload = Payload::new(commit, item, items);
-                let options = AppendOptions::default();
-                BatchAppendItem::new(coordinate(item), KIND, &payload, options, CausationRef::None).expect("encodes")
-            });
-            store.append_batch(batch).expect("appends")
-        } else {
-            let mut options = AppendOptions::default();
-            if commit.is_multiple_of(31) {
-                options = options.with_durability(Durability::Synced);
-            }
-            vec![
-                store.append_with_options(&coordinate(0), KIND, &Payload::new(commit, 0, 1), options).expect("appends"),
-            ]
-        };
+        let receipts = append_commit(store, commit, &mut random);
+        if !habits.reports_all && random.below(50) > 0 {
+            continue;
+        }
         let items = receipts.len();
         let lines = receipts.iter().zip(0..).map(|(receipt, item): (_, u32)| {
             format!("{MARK} {} {} {commit} {item} {items}\n", receipt.sequence, receipt.event_id)
@@ -107,6 +114,32 @@ fn append_for_ever(store: &Store, mut random: Random) -> ! {
         let mut out = std::io::stdout().lock();
         out.write_all(lines.as_bytes()).and_then(|()| out.flush()).expect("the parent listens until it kills");
     }
+}
+
+/// One event or a batch, appended or submitted, at either level.
+fn append_commit(store: &Store, commit: u64, random: &mut Random) -> Vec<AppendReceipt> {
+    let entity = |item: u32| format!("entity:{}", (commit >> 3).wrapping_add(u64::from(item)) % 5);
+    let coordinate = |item| Coordinate::new(entity(item), "kill").expect("valid");
+    let durability = if commit.is_multiple_of(31) { Durability::Synced } else { Durability::Written };
+    let options = AppendOptions::default().with_durability(durability);
+    let submits = commit.is_multiple_of(5);
+    if commit.is_multiple_of(3) {
+        let items = u32::try_from(2 + random.below(8)).expect("small");
+        let batch = (0..items).map(|item| {
+            let payload = Payload::new(commit, item, items);
+            BatchAppendItem::new(coordinate(item), KIND, &payload, options, CausationRef::None).expect("encodes")
+        });
+        if submits {
+            return store.submit_batch(batch).expect("submits").wait().expect("appended");
+        }
+        return store.append_batch(batch).expect("appends");
+    }
+    let payload = Payload::new(commit, 0, 1);
+    vec![if submits {
+        store.submit(&coordinate(0), KIND, &payload, options).expect("submits").wait().expect("appended")
+    } else {
+        store.append_with_options(&coordinate(0), KIND, &payload, options).expect("appends")
+    }]
 }
 
 /// An event that was acknowledged.
@@ -187,7 +220,7 @@ fn run_and_kill(dir: &Path, random: &mut Random) -> Vec<(u64, Acknowledged)> {
 
 /// Everything that was acknowledged is there, in order, once, and batches are whole. Returns the number of events.
 fn check(dir: &Path, acknowledged: &BTreeMap<u64, Acknowledged>) -> u64 {
-    let store = Store::open(config(dir)).expect("opens");
+    let store = Store::open(dir).expect("opens");
     let verified = store.verify_chain().expect("verifies");
     let mut events = 0;
     let mut commits: BTreeMap<u64, Vec<(u64, u32, u32)>> = BTreeMap::new();

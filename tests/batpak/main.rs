@@ -15,6 +15,7 @@ mod idempotency;
 mod json;
 mod kill;
 mod limits;
+mod load;
 mod model;
 mod open;
 mod options;

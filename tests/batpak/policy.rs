@@ -93,11 +93,11 @@ fn a_power_cut_takes_at_most_so_many_bytes() {
 #[test]
 fn a_commit_that_is_larger_than_the_bound_is_synced_before_its_receipt() {
     let world = World::new();
-    let store = Store::open(world.config().with_sync_every_n_events(10)).expect("opens");
+    let store = Store::open(world.config().with_sync_every_n_events(11)).expect("opens");
     store.append_batch((0..5).map(|_| item("a", written()))).expect("appends");
     assert_eq!(world.events_after_power_cut(), 0);
-    store.append_batch((0..11).map(|_| item("a", written()))).expect("appends");
-    assert_eq!(world.events_after_power_cut(), 16);
+    store.append_batch((0..12).map(|_| item("a", written()))).expect("appends");
+    assert_eq!(world.events_after_power_cut(), 17);
 
     let world = World::new();
     let store = Store::open(world.config().with_sync_max_bytes(4096)).expect("opens");
