@@ -9,6 +9,7 @@ use crate::store::{StoreConfig, StoreError, index_file};
 use batpak_core::{EventRef, Frontier};
 use batpak_index::Live;
 use batpak_segment::{Log, LogError, LogReader, Position};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -109,19 +110,31 @@ impl Shared {
 
     /// Makes everything below `sequence` durable and shows what may be shown then.
     pub(crate) fn make_durable(&self, writing: &Writing, sequence: u64) -> Result<(), StoreError> {
-        if let Err(error) = writing.log.sync_to_then(sequence, || self.publish(writing)) {
-            writing.wakers.wake(u64::MAX);
-            return Err(error.into());
+        let has_shown = Cell::new(false);
+        let show = || {
+            self.show(writing);
+            has_shown.set(true);
+        };
+        let synced = writing.log.sync_to_then(sequence, show);
+        // The end of a segment makes durable too, and shows nothing by itself.
+        if synced.is_ok() && self.settled() < sequence {
+            show();
         }
-        // Whoever synced has shown it, unless that was the end of a segment.
-        if self.settled() < sequence {
-            self.publish(writing);
+        if synced.is_err() || has_shown.get() {
+            writing.wakers.wake(synced.as_ref().map_or(u64::MAX, |()| self.settled()));
         }
-        Ok(())
+        Ok(synced?)
     }
 
-    /// Shows what is as durable as its writer asked.
+    /// Shows what is as durable as its writer asked, and tells who waits for it.
     pub(crate) fn publish(&self, writing: &Writing) {
+        self.show(writing);
+        writing.wakers.wake(self.settled());
+    }
+
+    /// Shows what is as durable as its writer asked. Wakers are not called here, because this may run before others
+    /// are woken that wait for the same sync, and a waker may do what it likes.
+    fn show(&self, writing: &Writing) {
         let mut commit = writing.commit();
         let durable = writing.log.durable_sequence();
         let visible = commit.settle(durable);
@@ -131,7 +144,6 @@ impl Shared {
         self.settled.store(durable, Ordering::Release);
         let exposed = commit.exposure.since().is_some();
         drop(commit);
-        writing.wakers.wake(durable);
         // What was written behind a commit that waited for its own sync is not covered by that sync, and found the
         // exposure begun by that commit, so nobody has told the thread that keeps the interval.
         if exposed {
@@ -169,6 +181,8 @@ impl Shared {
             let _ = index_file::save(self, writing);
         }
         let closed = writing.log.close();
+        // That has synced what came in the last moment.
+        self.publish(writing);
         // Whoever waits for what will never be durable now is told.
         writing.wakers.wake(u64::MAX);
         Ok(synced.and(closed)?)
