@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Below this, what a sync moves is followed by zeros: a sync that finds its blocks written needs no journal.
-const SMALL_MOVE: u64 = 128 << 10;
+const SMALL_MOVE: u64 = 32 << 10;
 /// Zeros and reservations grow with the segment, within these bounds.
 const STEP_MIN: u64 = 64 << 10;
-const FILL_MAX: u64 = 256 << 10;
+const FILL_MAX: u64 = 1 << 20;
 const RESERVE_MAX: u64 = 4 << 20;
 
 /// The active segment's bytes: up to `moved` in the file, after that in the tail.
