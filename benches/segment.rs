@@ -3,7 +3,7 @@
 //! Items are records. `BATPAK_BENCH_DIR` says where the directory is made.
 #![expect(clippy::unwrap_used, reason = "a bench stops where something fails")]
 
-use batpak_segment::{Environment, Frame, Log, LogConfig, LogReader, Position};
+use batpak_segment::{Environment, Frame, Log, LogConfig, LogReader, Position, WritePath};
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use std::path::Path;
@@ -73,8 +73,17 @@ fn write_only(bencher: Bencher<'_, '_>, size: usize) {
 
 #[divan::bench(args = SIZES)]
 fn append(bencher: Bencher<'_, '_>, size: usize) {
+    append_by(bencher, WritePath::Tail, size);
+}
+
+#[divan::bench(args = SIZES)]
+fn append_directly(bencher: Bencher<'_, '_>, size: usize) {
+    append_by(bencher, WritePath::Direct, size);
+}
+
+fn append_by(bencher: Bencher<'_, '_>, write_path: WritePath, size: usize) {
     let dir = directory();
-    let log = open(dir.path());
+    let (log, _) = Log::open(dir.path(), LogConfig { write_path, ..LogConfig::default() }).unwrap();
     let record = vec![7; size];
     let mut frame = Frame::new();
     bencher.counter(ItemsCount::new(1_u32)).bench_local(|| {
@@ -108,6 +117,16 @@ fn append_and_sync(bencher: Bencher<'_, '_>, size: usize) {
         log.append_frame(&mut frame).unwrap();
         log.sync().unwrap();
     });
+}
+
+/// A sync with nothing new.
+#[divan::bench]
+fn sync_idle(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let log = open(dir.path());
+    log.append(&[7; 128]).unwrap();
+    log.sync().unwrap();
+    bencher.counter(ItemsCount::new(1_u32)).bench_local(|| log.sync().unwrap());
 }
 
 /// Each thread appends one record and waits for it.

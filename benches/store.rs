@@ -151,6 +151,67 @@ fn append(bencher: Bencher<'_, '_>, durability: Durability) {
         .bench_local(|| store.append_with_options(next.next().unwrap(), KIND, &order, options).unwrap());
 }
 
+/// Each thread appends one event after the other.
+#[divan::bench(args = DURABILITIES, threads = [1, 4, 16], sample_count = 64, sample_size = 20)]
+fn append_in_threads(bencher: Bencher<'_, '_>, durability: Durability) {
+    let dir = directory();
+    let store = Store::open(dir.path()).unwrap();
+    let (coordinates, order) = (coordinates(), order());
+    let options = AppendOptions::default().with_durability(durability);
+    bencher
+        .counter(ItemsCount::new(1_u32))
+        .bench(|| store.append_with_options(&coordinates[7], KIND, black_box(&order), options).unwrap());
+}
+
+/// Submits without asking what became of it.
+#[divan::bench(args = DURABILITIES)]
+fn submit(bencher: Bencher<'_, '_>, durability: Durability) {
+    let dir = directory();
+    let store = Store::open(dir.path()).unwrap();
+    let (coordinates, order) = (coordinates(), order());
+    let options = AppendOptions::default().with_durability(durability);
+    let mut next = coordinates.iter().cycle();
+    bencher
+        .counter(ItemsCount::new(1_u32))
+        .bench_local(|| drop(store.submit(next.next().unwrap(), KIND, &order, options).unwrap()));
+}
+
+/// Submits so many at once and waits for all.
+#[divan::bench(args = [10, 100], sample_count = 50)]
+fn submit_and_wait_synced(bencher: Bencher<'_, '_>, size: usize) {
+    let dir = directory();
+    let store = Store::open(StoreConfig::synced(dir.path())).unwrap();
+    let (coordinates, order) = (coordinates(), order());
+    bencher.counter(ItemsCount::new(size)).bench_local(|| {
+        let submit = |coordinate| store.submit(coordinate, KIND, &order, AppendOptions::default()).unwrap();
+        let tickets: Vec<_> = coordinates.iter().take(size).map(submit).collect();
+        tickets.into_iter().for_each(|ticket| drop(ticket.wait().unwrap()));
+    });
+}
+
+#[divan::bench(args = [100, 1000])]
+fn submit_batch(bencher: Bencher<'_, '_>, size: usize) {
+    let dir = directory();
+    let store = Store::open(dir.path()).unwrap();
+    let coordinates = coordinates();
+    bencher
+        .counter(ItemsCount::new(size))
+        .with_inputs(|| coordinates.iter().cycle().take(size).map(item).collect::<Vec<_>>())
+        .bench_local_values(|items| drop(store.submit_batch(items).unwrap().wait().unwrap()));
+}
+
+/// Waits for an event that was only written.
+#[divan::bench(sample_count = 50, sample_size = 20)]
+fn wait_durable(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let store = Store::open(dir.path()).unwrap();
+    let (coordinates, order) = (coordinates(), order());
+    bencher
+        .counter(ItemsCount::new(1_u32))
+        .with_inputs(|| store.append(&coordinates[0], KIND, &order).unwrap())
+        .bench_local_values(|receipt| store.wait_durable(receipt.sequence).unwrap());
+}
+
 #[divan::bench(args = [100, 1000])]
 fn append_batch(bencher: Bencher<'_, '_>, size: usize) {
     let dir = directory();

@@ -49,6 +49,79 @@ fn rotating_a_segment_that_holds_nothing_does_nothing() {
 }
 
 #[test]
+fn a_segment_that_was_made_ahead_is_used() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, config(4096));
+    log.prepare_next().unwrap();
+    assert_eq!(fs.contents().len(), 1, "the active one is not three quarters full");
+    while fs.contents().len() == 1 {
+        append(&log, &[&[7; 300]]);
+        log.prepare_next().unwrap();
+    }
+    assert_eq!(log.reader().segment_count(), 1, "it is not active yet");
+    let calls = fs.calls();
+    log.prepare_next().unwrap();
+    assert_eq!(fs.calls(), calls, "there is one");
+    while log.reader().segment_count() == 1 {
+        append(&log, &[&[7; 300]]);
+    }
+    let made = fs.operations_since(calls).into_iter().filter(|call| *call == Operation::Create).count();
+    assert_eq!((made, fs.contents().len()), (0, 2));
+    let all = contents(log.reader());
+    for found in [reopened(&fs.after_kill(), config(4096)).0, reopened(&fs.after_crash(1), config(4096)).0] {
+        assert!(all.starts_with(&found));
+    }
+}
+
+#[test]
+fn a_segment_that_was_made_ahead_is_used_by_the_next_process() {
+    let fs = FaultFileSystem::new();
+    let (log, _) = open(&fs, config(4096));
+    while fs.contents().len() == 1 {
+        append(&log, &[&[7; 300]]);
+        log.prepare_next().unwrap();
+    }
+    log.close().unwrap();
+    assert!(matches!(log.prepare_next(), Err(LogError::Closed)));
+    let (log, repair) = open(&fs, config(4096));
+    assert!(repair.closed_cleanly);
+    let calls = fs.calls();
+    log.rotate().unwrap();
+    assert!(!fs.operations_since(calls).contains(&Operation::Create));
+    append(&log, &[b"on"]);
+    log.close().unwrap();
+    assert_eq!(reopened(&fs, config(4096)).0.last().unwrap(), b"on");
+}
+
+/// Whatever fails while it is made, the log goes on or says that it has failed, and nothing is lost.
+#[test]
+fn a_segment_that_cannot_be_made_ahead_is_made_when_it_is_needed() {
+    for fault in [Fault::Once(ErrorKind::StorageFull), Fault::Short, Fault::Crash] {
+        for nth in 1..20 {
+            let fs = FaultFileSystem::new();
+            let (log, _) = open(&fs, config(4096));
+            append(&log, &[&[7; 300]; 11]);
+            log.sync().unwrap();
+            fs.plan(When::Call(fs.calls() + nth), fault);
+            let prepared = log.prepare_next();
+            if fs.hits() == 0 {
+                prepared.unwrap();
+                break;
+            }
+            let mut appended = 11;
+            if let (Fault::Once(_) | Fault::Short, None) = (fault, log.failure()) {
+                while log.reader().segment_count() == 1 {
+                    append(&log, &[&[7; 300]]);
+                    appended += 1;
+                }
+            }
+            let left = if fault == Fault::Crash { fs.after_crash(nth) } else { fs.after_kill() };
+            assert_eq!(reopened(&left, config(4096)).0.len(), appended, "{fault:?} at {nth}");
+        }
+    }
+}
+
+#[test]
 fn a_segment_of_frame_records_alone_hides_no_record() {
     let fs = FaultFileSystem::new();
     let (log, _) = open(&fs, DIRECT);

@@ -96,7 +96,7 @@ impl Session<'_> {
                 // What a tail takes now is taken by a process that is dead.
                 return Ok(());
             }
-            match self.random.below(21) {
+            match self.random.below(22) {
                 0..=9 => self.append(1)?,
                 10..=12 => {
                     let records = 2 + self.random.index(5);
@@ -107,6 +107,7 @@ impl Session<'_> {
                 17 => self.check(self.log.reader()),
                 18 => self.read_beside()?,
                 19 => self.fs.write_back(),
+                20 => self.log.prepare_next()?,
                 _ => self.copy()?,
             }
             self.model.promise(usize::try_from(self.log.durable_sequence()).unwrap());

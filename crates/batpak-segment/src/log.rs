@@ -449,6 +449,8 @@ impl Log {
     /// # Errors
     /// `Failed` if a write or sync failed, now or before; the directory is released nevertheless.
     pub fn close(&self) -> Result<(), LogError> {
+        // Nobody makes a segment in a directory that may belong to somebody else by then.
+        let _preparing = self.preparing();
         let mut writer = self.writer();
         if writer.closed {
             return Err(LogError::Closed);
