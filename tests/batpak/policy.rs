@@ -28,21 +28,21 @@ fn the_default_is_a_thousand_events() {
     let world = World::new();
     let store = world.open();
     let before = world.files.syncs();
-    for _ in 0..499 {
+    for _ in 0..249 {
         append(&store, "a", AppendOptions::default());
     }
-    assert_eq!(world.files.syncs(), before, "less than half of the bound");
+    assert_eq!(world.files.syncs(), before, "less than a quarter of the bound");
     append(&store, "a", AppendOptions::default());
     world.files.wait_for_syncs(before + 1);
-    assert_eq!(world.events_after_power_cut(), 500, "half of the bound is synced, so that no append has to wait");
+    assert_eq!(world.events_after_power_cut(), 250, "a quarter of the bound is synced, so that no append has to wait");
     world.files.hold_syncs();
     for _ in 0..1000 {
         append(&store, "a", AppendOptions::default());
     }
-    assert_eq!(world.events_after_power_cut(), 500, "the disk hangs, and a thousand events are at risk");
+    assert_eq!(world.events_after_power_cut(), 250, "the disk hangs, and a thousand events are at risk");
     world.files.let_syncs_go();
     append(&store, "a", AppendOptions::default());
-    assert!(world.events_after_power_cut() > 500);
+    assert!(world.events_after_power_cut() > 250);
     let defaults = SyncConfig { every_n_events: 1000, max_bytes: 8 << 20, interval: Duration::from_millis(100) };
     assert_eq!(StoreConfig::new("x").sync, defaults);
 }
@@ -51,23 +51,24 @@ fn the_default_is_a_thousand_events() {
 #[test]
 fn an_append_past_the_bound_waits_for_the_sync_that_is_under_way() {
     let world = World::new();
-    let store = Store::open(world.config().with_sync_every_n_events(4)).expect("opens");
+    let store = Store::open(world.config().with_sync_every_n_events(8)).expect("opens");
     let before = world.files.syncs();
     world.files.hold_syncs();
     append(&store, "a", written());
     append(&store, "a", written());
     world.files.wait_for_blocked_syncs(1);
-    append(&store, "a", written());
-    append(&store, "a", written());
+    for _ in 2..8 {
+        append(&store, "a", written());
+    }
     thread::scope(|scope| {
-        let fifth = scope.spawn(|| append(&store, "a", written()));
-        while visible(&store) < 5 {
+        let ninth = scope.spawn(|| append(&store, "a", written()));
+        while visible(&store) < 9 {
             thread::yield_now();
         }
         assert_eq!(world.events_after_power_cut(), 0);
-        assert!(!fifth.is_finished(), "five events would be at risk");
+        assert!(!ninth.is_finished(), "nine events would be at risk");
         world.files.let_one_sync_go();
-        fifth.join().expect("appends");
+        ninth.join().expect("appends");
         assert_eq!(world.files.syncs(), before + 1);
         world.files.let_syncs_go();
     });
@@ -93,15 +94,15 @@ fn a_power_cut_takes_at_most_so_many_bytes() {
 #[test]
 fn a_commit_that_is_larger_than_the_bound_is_synced_before_its_receipt() {
     let world = World::new();
-    let store = Store::open(world.config().with_sync_every_n_events(11)).expect("opens");
+    let store = Store::open(world.config().with_sync_every_n_events(21)).expect("opens");
     store.append_batch((0..5).map(|_| item("a", written()))).expect("appends");
     assert_eq!(world.events_after_power_cut(), 0);
-    store.append_batch((0..12).map(|_| item("a", written()))).expect("appends");
-    assert_eq!(world.events_after_power_cut(), 17);
+    store.append_batch((0..22).map(|_| item("a", written()))).expect("appends");
+    assert_eq!(world.events_after_power_cut(), 27);
 
     let world = World::new();
     let store = Store::open(world.config().with_sync_max_bytes(4096)).expect("opens");
-    store.append(&at("a"), KIND, &"x".repeat(1500)).expect("appends");
+    store.append(&at("a"), KIND, &"x".repeat(500)).expect("appends");
     assert_eq!(world.events_after_power_cut(), 0);
     store.append(&at("a"), KIND, &"x".repeat(5000)).expect("appends");
     assert_eq!(world.events_after_power_cut(), 2);

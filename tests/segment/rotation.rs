@@ -100,7 +100,7 @@ fn a_segment_that_cannot_be_made_ahead_is_made_when_it_is_needed() {
         for nth in 1..20 {
             let fs = FaultFileSystem::new();
             let (log, _) = open(&fs, config(4096));
-            append(&log, &[&[7; 300]; 11]);
+            append(&log, &[[7; 300].as_slice(); 11]);
             log.sync().unwrap();
             fs.plan(When::Call(fs.calls() + nth), fault);
             let prepared = log.prepare_next();

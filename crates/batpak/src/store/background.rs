@@ -1,8 +1,9 @@
-//! The thread that syncs so that appends need not: when half of the sync policy is used up, and for what was submitted.
+//! The thread that syncs so that appends need not: when a quarter of the sync policy is used up, or half of its
+//! interval, and for what was submitted.
 //! It exists from the first append or submission that does not wait for its sync.
 
 use crate::store::StoreError;
-use crate::store::place::is_half;
+use crate::store::place::is_due;
 use crate::store::shared::{Shared, Writing};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -165,7 +166,7 @@ fn next_work(shared: &Shared, writing: &Writing) -> Work {
     }
     let Some(since) = since else { return Work::None };
     let policy = &shared.config.sync;
-    if is_half(writing.log.unsynced(), policy) {
+    if is_due(writing.log.unsynced(), policy) {
         return Work::Sync;
     }
     // When half of the interval has gone, so that the sync ends within the whole.

@@ -16,7 +16,8 @@ pub enum Durability {
 }
 
 /// At most how much of what is only [`Written`](Durability::Written) a power cut may take: whichever of the three is
-/// the least. A thread of the store syncs when half of that is used up; an append waits rather than break it.
+/// the least. A thread of the store syncs when a quarter of the events or bytes, or half of the time, is used up; an
+/// append waits rather than break it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SyncConfig {
     /// Number of events, at least 1; 1000 by default. With 1 the store's default durability is

@@ -86,7 +86,7 @@ impl Shared {
         let exposed = Exposed { end, unsynced, age };
         let wait_for = wait_for.max(exposed.wait_for(&self.config.sync));
         if wait_for.is_none() {
-            if is_half(unsynced, &self.config.sync) {
+            if is_due(unsynced, &self.config.sync) {
                 writing.signal.now();
             } else if newly_exposed {
                 writing.signal.work();
@@ -163,9 +163,10 @@ impl Exposed {
     }
 }
 
-/// Whether half of what the sync policy allows is exposed: a sync that begins now ends before an append has to wait.
-pub(crate) fn is_half(unsynced: Unsynced, policy: &SyncConfig) -> bool {
-    unsynced.records >= policy.every_n_events.div_ceil(2) || unsynced.bytes >= policy.max_bytes / 2
+/// Whether a quarter of what the sync policy allows is exposed. A sync that begins now ends before an append has to
+/// wait, also if it takes three times as long as the appends took to come that far.
+pub(crate) fn is_due(unsynced: Unsynced, policy: &SyncConfig) -> bool {
+    unsynced.records >= policy.every_n_events.div_ceil(4) || unsynced.bytes >= policy.max_bytes / 4
 }
 
 /// What a frame has beside each record, in bytes, if there are several: those of one commit stand one behind the other
