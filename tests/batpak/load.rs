@@ -63,7 +63,7 @@ fn watch(store: &Store, is_over: &AtomicBool) {
     while !is_over.load(Ordering::Relaxed) {
         let visible = store.diagnostics().visible;
         assert!(visible >= seen);
-        for sequence in [seen, (seen + visible) / 2, visible.saturating_sub(1)] {
+        for sequence in [seen, u64::midpoint(seen, visible), visible.saturating_sub(1)] {
             if sequence < visible {
                 assert_eq!(store.read(sequence).expect("it is visible").event.sequence(), sequence);
             }
