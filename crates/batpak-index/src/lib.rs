@@ -34,7 +34,7 @@
 //! assert_eq!(newest.map(|row| (row.revision, row.offset)), Some((2, 760)));
 //!
 //! let store_id = [7; 16];
-//! let loaded = decode(&encode(&writer, store_id), store_id)?;
+//! let loaded = decode(&encode(&writer, store_id)?, store_id)?;
 //! assert_eq!(loaded.index.live().len(), 3);
 //! assert!(decode(b"something else", store_id).is_err());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
