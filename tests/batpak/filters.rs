@@ -1,6 +1,6 @@
 //! Regions, and by what is known of an event whether it belongs to one: told without the store.
 
-use crate::fixtures::Random;
+use crate::random::Random;
 use batpak::{EventId, EventKind, Region, StoredEvent, Timestamp};
 use std::ops::Range;
 

@@ -1,5 +1,6 @@
 //! A process that is killed at any moment while it appends: every event that it had acknowledged is there.
 
+use crate::random::Random;
 use crate::support::PATIENCE;
 use batpak::prelude::*;
 use batpak::store::WritePath;
@@ -34,27 +35,10 @@ struct Payload {
 
 impl Payload {
     fn new(commit: u64, item: u32, items: u32) -> Self {
-        let mut random = Random(commit ^ u64::from(item) << 32);
+        let mut random = Random::new(commit ^ u64::from(item) << 32);
         let len = usize::try_from(random.below(300)).expect("small");
         let filler = (0..len).map(|_| char::from(b'a' + u8::try_from(random.below(26)).expect("small"))).collect();
         Self { commit, item, items, filler }
-    }
-}
-
-/// `SplitMix64`.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
-        bits = (bits ^ bits >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ bits >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        bits ^ bits >> 31
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
     }
 }
 
@@ -94,7 +78,7 @@ fn the_process_that_is_killed() {
     thread::scope(|scope| {
         for thread in 0..THREADS {
             let store = &store;
-            scope.spawn(move || append_for_ever(store, habits, Random(seed ^ u64::from(thread) << 56)));
+            scope.spawn(move || append_for_ever(store, habits, Random::new(seed ^ u64::from(thread) << 56)));
         }
     });
 }
@@ -260,7 +244,7 @@ fn a_killed_process_loses_nothing_that_it_acknowledged() {
     let seed = std::env::var(SEED).map_or(u64::from(since.subsec_nanos()), |seed| seed.parse().expect("a number"));
     // Shown if the test fails, and with `--nocapture`.
     writeln!(std::io::stderr(), "{SEED}={seed} {ROUNDS}={rounds}").expect("is written");
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let (mut round, mut reported) = (0, 0);
     while round < rounds {
         let dir = tempfile::tempdir().expect("makes a directory");

@@ -23,6 +23,8 @@ mod paths;
 mod policy;
 mod projections;
 mod queries;
+#[path = "../random.rs"]
+mod random;
 mod read_only;
 mod snapshots;
 mod submit;

@@ -3,7 +3,8 @@
 //! `BATPAK_MODEL_CASES` sets how many cases are run, `BATPAK_MODEL_SEED` which one is the first.
 
 use crate::filters::{Facts, Filter, union};
-use crate::fixtures::{KIND, Machine, OTHER, Random, THIRD, at, sequence_of, sequences};
+use crate::fixtures::{KIND, Machine, OTHER, THIRD, at, sequence_of, sequences};
+use crate::random::Random;
 use batpak::store::{
     AppendOptions, AppendReceipt, BatchAppendItem, CausationRef, Cursor, Durability, EventSourced, Freshness,
     Projection, RawMsgpackInput, Store, StoreConfig, StoreError, ValueInput,

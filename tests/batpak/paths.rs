@@ -1,9 +1,8 @@
 //! The index of a store comes from its file, mapped or read, or from the segments: the answers are the same, and a
 //! file that is not as it should be is noticed, named and made again.
 
-use crate::fixtures::{
-    DIR, INDEX, KIND, Machine, Random, answers, append, assert_same, at, closed, filled, report, segment,
-};
+use crate::fixtures::{DIR, INDEX, KIND, Machine, answers, append, assert_same, at, closed, filled, report, segment};
+use crate::random::Random;
 use batpak::Region;
 use batpak::store::{AppendOptions, OpenIndexPath, OpenIndexReport, Store, StoreConfig, StoreError};
 use serde_json::json;

@@ -1,7 +1,8 @@
 //! Every filter applies to every row, before order and before limits, in both directions.
 
 use crate::filters::{Facts, Filter, union};
-use crate::fixtures::{KIND, Machine, OTHER, Random, THIRD, append, at, filled, sequence_of, sequences};
+use crate::fixtures::{KIND, Machine, OTHER, THIRD, append, at, filled, sequence_of, sequences};
+use crate::random::Random;
 use batpak::store::{AppendOptions, Store, StoreError};
 use batpak::{Region, Timestamp};
 use serde_json::json;

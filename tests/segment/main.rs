@@ -13,6 +13,7 @@ mod fault;
 mod faults;
 mod frames;
 mod memory;
+#[path = "../random.rs"]
 mod random;
 mod readers;
 mod recovery;

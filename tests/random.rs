@@ -24,7 +24,7 @@ impl Random {
 
     /// An index of something that is `len` long.
     pub(crate) fn index(&mut self, len: usize) -> usize {
-        usize::try_from(self.below(len as u64)).unwrap_or(0)
+        usize::try_from(self.below(len as u64)).expect("an index")
     }
 
     /// True in `percent` of a hundred cases.
