@@ -7,9 +7,8 @@ use batpak_segment::{
 };
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex};
 
 #[test]
 fn nothing_is_called_durable_before_a_sync() {
@@ -38,7 +37,7 @@ fn a_sync_with_nothing_new_does_not_touch_the_disk() {
     assert_eq!(fs.calls(), calls);
 }
 
-/// It used to sync again and again until somebody appended enough.
+/// Otherwise the thread would sync again and again until somebody appended enough.
 #[test]
 fn waiting_for_what_was_never_appended_is_an_error() {
     let fs = FaultFileSystem::new();
@@ -190,12 +189,42 @@ fn marks_never_name_more_than_a_sync_has_covered() {
     assert_eq!(mark(third), third);
 }
 
+/// The threads that use a log.
+#[derive(Debug, Default)]
+struct Threads {
+    counts: Mutex<Counts>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// Those that are outside the log, and will call it.
+    outside: u64,
+    syncing: u64,
+    /// How many have synced at the same time.
+    most: u64,
+}
+
+impl Threads {
+    fn change(&self, change: impl FnOnce(&mut Counts)) {
+        change(&mut self.counts.lock().unwrap());
+        self.changed.notify_all();
+    }
+
+    /// Syncs for as long as others can come to it.
+    fn sync(&self) {
+        let mut counts = self.counts.lock().unwrap();
+        counts.syncing += 1;
+        counts.most = counts.most.max(counts.syncing);
+        self.changed.wait_while(counts, |counts| counts.outside > 0).unwrap().syncing -= 1;
+    }
+}
+
 /// Counts who syncs at the same time. Otherwise as the file that it stands before.
 #[derive(Debug)]
 struct Watched {
     file: Arc<dyn File>,
-    syncing: Arc<AtomicU64>,
-    most: Arc<AtomicU64>,
+    threads: Arc<Threads>,
 }
 
 impl File for Watched {
@@ -216,11 +245,7 @@ impl File for Watched {
     }
 
     fn sync(&self) -> std::io::Result<()> {
-        let now = self.syncing.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most.fetch_max(now, Ordering::SeqCst);
-        // Long enough for others to come.
-        std::thread::sleep(Duration::from_micros(200));
-        self.syncing.fetch_sub(1, Ordering::SeqCst);
+        self.threads.sync();
         self.file.sync()
     }
 }
@@ -228,8 +253,7 @@ impl File for Watched {
 #[derive(Debug, Default)]
 struct WatchedFiles {
     memory: MemoryFileSystem,
-    syncing: Arc<AtomicU64>,
-    most: Arc<AtomicU64>,
+    threads: Arc<Threads>,
 }
 
 impl FileSystem for WatchedFiles {
@@ -243,8 +267,7 @@ impl FileSystem for WatchedFiles {
 
     fn open(&self, path: &Path, mode: OpenMode) -> std::io::Result<Arc<dyn File>> {
         let file = self.memory.open(path, mode)?;
-        let (syncing, most) = (Arc::clone(&self.syncing), Arc::clone(&self.most));
-        Ok(Arc::new(Watched { file, syncing, most }))
+        Ok(Arc::new(Watched { file, threads: Arc::clone(&self.threads) }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
@@ -271,22 +294,25 @@ fn no_two_threads_sync_at_once() {
     let files = Arc::new(WatchedFiles::default());
     let environment = Environment { file_system: Arc::clone(&files) as _, ..Environment::default() };
     let log = Unrecovered::open(environment, Path::new("/log"), config(4096)).unwrap().recover().unwrap().0;
-    let log = &log;
+    let (log, threads) = (&log, &files.threads);
+    threads.change(|counts| counts.outside = 6);
     std::thread::scope(|scope| {
         for thread in 0..6_u64 {
             scope.spawn(move || {
-                for _ in 0..40 {
+                for left in (0..40).rev() {
+                    threads.change(|counts| counts.outside -= 1);
                     let at = log.append(&[7; 100]).unwrap();
                     match thread {
                         0 => log.rotate().unwrap(),
                         1 => log.sync().unwrap(),
                         _ => log.sync_to(at.sequence + 1).unwrap(),
                     }
+                    threads.change(|counts| counts.outside += u64::from(left > 0));
                 }
             });
         }
     });
-    assert_eq!(files.most.load(Ordering::SeqCst), 1);
+    assert_eq!(threads.counts.lock().unwrap().most, 1);
     assert_eq!(contents(log.reader()).len(), 240);
 }
 
