@@ -11,7 +11,7 @@ mod measure;
 
 use std::fs;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -50,6 +50,34 @@ fn alone() -> MutexGuard<'static, ()> {
 /// A directory on the disk of the build, which is a real one.
 fn directory() -> TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("there is room for a directory")
+}
+
+/// What a gate compares, side by side in one directory.
+struct Sides {
+    _dir: TempDir,
+    floor: Floor,
+    writer: Writer,
+}
+
+impl Sides {
+    /// A floor of so many frames, each as long as that of `events` events, and an empty store.
+    fn new(events: usize, frames: u32, config: fn(PathBuf) -> StoreConfig) -> Self {
+        let dir = directory();
+        let floor = Floor::new(&dir.path().join("floor"), frame_len(events), frames);
+        let writer = Writer::open(config(dir.path().join("store")));
+        Self { _dir: dir, floor, writer }
+    }
+
+    /// How much of the floor's speed the writer reaches with so many commits in a turn. The floor writes and syncs as
+    /// many frames.
+    fn commits_of_floor(mut self, commits: u32, commit: impl Fn(&mut Writer)) -> f64 {
+        of_floor(40, || self.floor.write_and_sync_each(commits), || (0..commits).for_each(|_| commit(&mut self.writer)))
+    }
+}
+
+/// A gate over a single figure.
+fn hold_at_least(what: &'static str, bound: f64, figure: f64) {
+    hold(&figure, [at_least(what, bound, |figure: &f64| *figure)]);
 }
 
 /// A store with the events that go into it, one after the other.
@@ -101,9 +129,7 @@ fn an_append_that_waits_for_nothing_costs_little_more_than_its_write() {
         p999_in_syncs: f64,
     }
     let _alone = alone();
-    let dir = directory();
-    let mut floor = Floor::new(&dir.path().join("floor"), frame_len(1), 100_000);
-    let mut writer = Writer::open(dir.path().join("store"));
+    let Sides { _dir, mut floor, mut writer } = Sides::new(1, 100_000, StoreConfig::new);
     let mut latencies = Vec::new();
     let of_floor = of_floor(
         40,
@@ -134,81 +160,34 @@ fn an_append_that_waits_for_nothing_costs_little_more_than_its_write() {
 #[ignore = "measures this machine"]
 fn a_synced_append_costs_little_more_than_its_sync() {
     let _alone = alone();
-    let dir = directory();
-    let mut floor = Floor::new(&dir.path().join("floor"), frame_len(1), 10_000);
-    let mut writer = Writer::open(StoreConfig::synced(dir.path().join("store")));
-    let of_floor = of_floor(
-        40,
-        || {
-            for _ in 0..32 {
-                floor.write_and_sync();
-            }
-        },
-        || writer.append(32),
-    );
-    hold(&of_floor, [at_least("throughput of the floor", 0.8, |of_floor: &f64| *of_floor)]);
+    let of_floor = Sides::new(1, 10_000, StoreConfig::synced).commits_of_floor(32, |writer| writer.append(1));
+    hold_at_least("throughput of the floor", 0.8, of_floor);
 }
 
 #[test]
 #[ignore = "measures this machine"]
 fn synced_batches_are_near_the_floor() {
     let _alone = alone();
-    let dir = directory();
-    let mut floor = Floor::new(&dir.path().join("floor"), frame_len(100), 1000);
-    let mut writer = Writer::open(StoreConfig::synced(dir.path().join("store")));
-    let of_floor = of_floor(
-        40,
-        || {
-            for _ in 0..8 {
-                floor.write_and_sync();
-            }
-        },
-        || {
-            for _ in 0..8 {
-                writer.append_batch(100);
-            }
-        },
-    );
-    hold(&of_floor, [at_least("throughput of the floor", 0.4, |of_floor: &f64| *of_floor)]);
+    let of_floor = Sides::new(100, 1000, StoreConfig::synced).commits_of_floor(8, |writer| writer.append_batch(100));
+    hold_at_least("throughput of the floor", 0.4, of_floor);
 }
 
 #[test]
 #[ignore = "measures this machine"]
 fn large_batches_are_near_the_floor() {
     let _alone = alone();
-    let dir = directory();
-    let mut floor = Floor::new(&dir.path().join("floor"), frame_len(1000), 500);
-    let mut writer = Writer::open(dir.path().join("store"));
-    let of_floor = of_floor(
-        40,
-        || {
-            for _ in 0..8 {
-                floor.write_and_sync();
-            }
-        },
-        || {
-            for _ in 0..8 {
-                writer.append_batch(1000);
-            }
-        },
-    );
-    hold(&of_floor, [at_least("throughput of the floor", 0.1, |of_floor: &f64| *of_floor)]);
+    let of_floor = Sides::new(1000, 500, StoreConfig::new).commits_of_floor(8, |writer| writer.append_batch(1000));
+    hold_at_least("throughput of the floor", 0.1, of_floor);
 }
 
 #[test]
 #[ignore = "measures this machine"]
 fn threads_that_wait_for_the_disk_share_its_syncs() {
     let _alone = alone();
-    let dir = directory();
-    let mut floor = Floor::new(&dir.path().join("floor"), frame_len(1), 20_000);
-    let writer = Writer::open(StoreConfig::synced(dir.path().join("store")));
+    let Sides { _dir, mut floor, writer } = Sides::new(1, 20_000, StoreConfig::synced);
     let times_floor = of_floor(
         10,
-        || {
-            for _ in 0..256 {
-                floor.write_and_sync();
-            }
-        },
+        || floor.write_and_sync_each(256),
         || {
             thread::scope(|scope| {
                 for thread in 0..16 {
@@ -223,7 +202,7 @@ fn threads_that_wait_for_the_disk_share_its_syncs() {
             });
         },
     );
-    hold(&times_floor, [at_least("16 threads beside one by hand", 3.0, |times: &f64| *times)]);
+    hold_at_least("16 threads beside one by hand", 3.0, times_floor);
 }
 
 #[test]
@@ -245,7 +224,7 @@ fn an_open_after_a_close_costs_less_than_reading_the_files() {
         },
         || Store::open(&path).expect("it was closed").close().expect("it is closed"),
     );
-    hold(&of_floor, [at_least("reading all beside opening", 0.1, |of_floor: &f64| *of_floor)]);
+    hold_at_least("reading all beside opening", 0.1, of_floor);
 }
 
 fn files(dir: &Path) -> Vec<Vec<u8>> {
@@ -258,10 +237,8 @@ fn files(dir: &Path) -> Vec<Vec<u8>> {
 fn getting_an_event_costs_little_more_than_reading_its_bytes() {
     const EVENTS: u32 = 100_000;
     let _alone = alone();
-    let dir = directory();
-    let mut floor = Floor::new(&dir.path().join("floor"), frame_len(1), EVENTS);
+    let Sides { _dir, mut floor, mut writer } = Sides::new(1, EVENTS, StoreConfig::new);
     floor.write(EVENTS);
-    let mut writer = Writer::open(dir.path().join("store"));
     for _ in 0..EVENTS / 1000 {
         writer.append_batch(1000);
     }
@@ -282,7 +259,7 @@ fn getting_an_event_costs_little_more_than_reading_its_bytes() {
             }
         },
     );
-    hold(&of_floor, [at_least("pread and crc beside get", 0.1, |of_floor: &f64| *of_floor)]);
+    hold_at_least("pread and crc beside get", 0.1, of_floor);
 }
 
 #[test]
