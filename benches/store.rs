@@ -139,16 +139,25 @@ fn encode_only(bencher: Bencher<'_, '_>) {
     });
 }
 
-#[divan::bench(args = DURABILITIES)]
-fn append(bencher: Bencher<'_, '_>, durability: Durability) {
+/// Gives one event after the other to `append`.
+fn one_by_one<T>(
+    bencher: Bencher<'_, '_>,
+    durability: Durability,
+    append: impl Fn(&Store, &Coordinate, &Order, AppendOptions<'_>) -> T,
+) {
     let dir = directory();
     let store = Store::open(dir.path()).unwrap();
     let (coordinates, order) = (coordinates(), order());
     let options = AppendOptions::default().with_durability(durability);
     let mut next = coordinates.iter().cycle();
-    bencher
-        .counter(ItemsCount::new(1_u32))
-        .bench_local(|| store.append_with_options(next.next().unwrap(), KIND, &order, options).unwrap());
+    bencher.counter(ItemsCount::new(1_u32)).bench_local(|| append(&store, next.next().unwrap(), &order, options));
+}
+
+#[divan::bench(args = DURABILITIES)]
+fn append(bencher: Bencher<'_, '_>, durability: Durability) {
+    one_by_one(bencher, durability, |store, coordinate, order, options| {
+        store.append_with_options(coordinate, KIND, order, options).unwrap()
+    });
 }
 
 /// Each thread appends one event after the other.
@@ -166,14 +175,9 @@ fn append_in_threads(bencher: Bencher<'_, '_>, durability: Durability) {
 /// Submits without asking what became of it.
 #[divan::bench(args = DURABILITIES)]
 fn submit(bencher: Bencher<'_, '_>, durability: Durability) {
-    let dir = directory();
-    let store = Store::open(dir.path()).unwrap();
-    let (coordinates, order) = (coordinates(), order());
-    let options = AppendOptions::default().with_durability(durability);
-    let mut next = coordinates.iter().cycle();
-    bencher
-        .counter(ItemsCount::new(1_u32))
-        .bench_local(|| drop(store.submit(next.next().unwrap(), KIND, &order, options).unwrap()));
+    one_by_one(bencher, durability, |store, coordinate, order, options| {
+        drop(store.submit(coordinate, KIND, order, options).unwrap());
+    });
 }
 
 /// Submits so many at once and waits for all.
