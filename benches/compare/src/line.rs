@@ -87,6 +87,13 @@ pub(crate) struct Place {
     pub(crate) batch: u64,
 }
 
+impl Place {
+    /// One thread, which does all that there is to do.
+    pub(crate) fn alone(workload: &'static str, engine: &'static str, round: u32, batch: u64) -> Self {
+        Self { workload, engine, role: None, round, threads: 1, batch }
+    }
+}
+
 impl TurnLine {
     pub(crate) fn new(place: Place, turn: &Turn) -> Self {
         let Place { workload, engine, role, round, threads, batch } = place;

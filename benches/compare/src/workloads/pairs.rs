@@ -64,14 +64,7 @@ fn pair(run: &Run<'_>, plan: &Plan, floor: &Candidate, candidate: &Candidate, ro
         ratios.push(per_commit[0] / per_commit[1]);
     }
     let [floor_turn, turn] = sides.map(|side| side.turn);
-    let place = Place {
-        workload: plan.workload,
-        engine: candidate.facts.engine,
-        role: None,
-        round,
-        threads: 1,
-        batch: plan.batch,
-    };
+    let place = Place::alone(plan.workload, candidate.facts.engine, round, plan.batch);
     let floor_per_second = Some(per_second(&floor_turn, plan.batch));
     let of_floor = median(ratios);
     print(&Line::Turn(TurnLine { floor_per_second, of_floor, ..TurnLine::new(place, &turn) }))?;

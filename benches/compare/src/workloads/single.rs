@@ -60,14 +60,7 @@ fn turn(run: &Run<'_>, plan: &Plan, candidate: &Candidate, round: u32) -> Result
     let limit = Limit { commits: plan.events / plan.batch, time: plan.time };
     turn.run(limit, |n| commit(&opened, n, plan.batch, plan.level))?;
     opened.close()?;
-    let place = Place {
-        workload: plan.workload,
-        engine: candidate.facts.engine,
-        role: None,
-        round,
-        threads: 1,
-        batch: plan.batch,
-    };
+    let place = Place::alone(plan.workload, candidate.facts.engine, round, plan.batch);
     print(&Line::Turn(TurnLine::new(place, &turn)))
 }
 
