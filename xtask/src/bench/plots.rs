@@ -51,9 +51,8 @@ pub(super) fn throughput_by_threads(figures: &Figures, path: &Path) -> Result<()
         Some((f64::from(threads), figures.figure(row, &engine.engine)?.per_second))
     };
     let curves = curves(figures, |engine| threads.iter().filter_map(|threads| point(engine, *threads)).collect());
-    let caption = "events per second, each Synced, by number of threads";
     let plot = Plot {
-        caption,
+        caption: "events per second, each Synced, by number of threads",
         x_base: 2.0,
         show_x: |threads| format!("{threads:.0}"),
         show_y: |per_second| rate(*per_second),
@@ -71,9 +70,8 @@ pub(super) fn latency_distribution(figures: &Figures, path: &Path) -> Result<(),
         let rarer = quantiles.filter(|(quantile, _)| (0.5..1.0).contains(quantile));
         rarer.map(|(quantile, ns)| (1.0 / (1.0 - quantile), ns)).collect()
     });
-    let caption = "latency that one append of so many exceeds: Written, sync every 1000";
     let plot = Plot {
-        caption,
+        caption: "latency that one append of so many exceeds: Written, sync every 1000",
         x_base: 10.0,
         show_x: |one_of| format!("1 of {one_of:.0}"),
         show_y: |nanoseconds| time(*nanoseconds),
