@@ -101,20 +101,21 @@ fn a_segment_that_cannot_be_made_ahead_is_made_when_it_is_needed() {
         for nth in 1..20 {
             let fs = FaultFileSystem::new();
             let (log, _) = open(&fs, config(4096));
-            append(&log, &[[7; 300].as_slice(); 11]);
+            append(&log, &[[7; 300].as_slice(); 9]);
             log.sync().unwrap();
             let calls = fs.calls();
             fs.plan(When::Call(calls + nth), fault);
             let prepared = log.prepare_next();
             if fs.hits() == 0 {
                 prepared.unwrap();
+                assert!(nth > 5, "it takes a file with a name, and syncs of both");
                 break;
             }
             if let Fault::Once(_) = fault {
                 let failed = fs.operations_since(calls)[usize::try_from(nth - 1).unwrap()];
                 assert_eq!(log.failure().is_some(), failed == Operation::SyncDirectory, "{failed:?}");
             }
-            let mut appended = 11;
+            let mut appended = 9;
             if let (Fault::Once(_) | Fault::Short, None) = (fault, log.failure()) {
                 while log.reader().segment_count() == 1 {
                     append(&log, &[&[7; 300]]);
