@@ -115,12 +115,15 @@ fn a_submission_does_not_wait_for_the_disk_though_the_segment_is_full() {
     check_usable(&world.open(), 101);
 }
 
+/// The append would fit the segment, which what was submitted before does not.
 #[test]
 fn an_append_stands_behind_what_the_same_thread_submitted() {
     let world = World::new();
     let store = Store::open(world.config().with_segment_max_bytes(2048)).expect("opens");
     world.files.hold_syncs();
-    let tickets: Vec<_> = (0..50).map(|_| submit(&store, "a", written())).collect();
+    let large = "x".repeat(700);
+    let submit = || store.submit(&at("a"), KIND, &large, written()).expect("submits");
+    let tickets: Vec<_> = (0..50).map(|_| submit()).collect();
     let appending = thread::scope(|scope| {
         let appending = scope.spawn(|| append(&store, "a", AppendOptions::default().expect_len(50)));
         world.files.wait_for_blocked_syncs(1);
