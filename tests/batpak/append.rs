@@ -188,8 +188,8 @@ fn a_payload_that_cannot_be_encoded_is_refused() {
     assert!(!append(&store, "a", options).replayed());
 }
 
-/// Randomness that panics half-way through a batch left the entity with a length and a hash of events that were never
-/// written: every event that followed was on a chain that did not verify, and the store did not open any more.
+/// If randomness that panics half-way through a batch left the entity with a length and a hash of events that are not
+/// written, every event that follows would be on a chain that does not verify, and the store would not open.
 #[test]
 fn randomness_that_panics_or_fails_leaves_the_store_usable() {
     // Salts and ids are drawn that often for so many events.

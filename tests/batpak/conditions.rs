@@ -103,8 +103,8 @@ fn earlier_items_of_a_batch_count() {
     check_usable(&store, 3);
 }
 
-/// Two items that both create one entity were answered with `sequence is 1, it must be from 0 to 0`, or with the id of
-/// somebody else's event, instead of a conflict that a caller can act on.
+/// The earlier item will never be an event: a conflict that names it would give the caller the id of somebody else's
+/// event, or of none.
 #[test]
 fn an_item_that_conflicts_with_an_earlier_one_is_a_conflict_with_what_is_there() {
     let world = World::new();

@@ -194,8 +194,8 @@ fn a_sync_of_somebody_else_shows_a_pending_event() {
     }
 }
 
-/// An event that was written while somebody else's sync was under way, behind which it waited, stayed for the next
-/// append or close to be synced, however long that took: a power cut an hour later lost an event of an hour ago.
+/// If an event that is written while somebody else's sync is under way were left for the next append or close to sync,
+/// a power cut an hour later would take an event of an hour ago.
 #[test]
 fn the_interval_is_kept_for_an_event_that_waited_for_the_sync_of_another() {
     let interval = Duration::from_millis(2);

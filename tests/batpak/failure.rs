@@ -108,8 +108,8 @@ fn all_who_wait_get_the_first_cause() {
     assert_eq!(visible(&store), 1);
 }
 
-/// A retry after a failure was told that its event is certainly not there, though the first try had written it: a
-/// caller that then went on without the key had it twice.
+/// The first try may have written the event. A caller that is told by a retry that it is certainly not there, and goes
+/// on without the key, would have it twice.
 #[test]
 fn a_retry_after_a_failure_is_as_unknown_as_the_first_try() {
     let world = World::new();

@@ -118,8 +118,8 @@ fn a_batch_of_which_a_part_is_known_writes_nothing() {
     assert!(!append(&store, "a", keyed(9)).replayed(), "no key was taken");
 }
 
-/// An item without a key beside one whose key was known from another commit was taken for whatever event happened to
-/// follow that one, if entity and kind agreed: the caller got that event's receipt, and its own was never written.
+/// If an item without a key, beside one whose key is known from another commit, were taken for whatever event follows
+/// that one, the caller would get that event's receipt, and its own would never be written.
 #[test]
 fn an_item_without_a_key_is_no_repetition_of_an_event_of_another_commit() {
     let world = World::new();

@@ -47,7 +47,7 @@ fn the_default_is_a_thousand_events() {
     assert_eq!(StoreConfig::new("x").sync, defaults);
 }
 
-/// A sync that began in time suffices: whoever passed the bound used to wait for another one of its own.
+/// A sync that began in time suffices: nobody who passes the bound waits for another one of its own.
 #[test]
 fn an_append_past_the_bound_waits_for_the_sync_that_is_under_way() {
     let world = World::new();

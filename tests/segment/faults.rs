@@ -125,7 +125,7 @@ fn before_a_larger_tail() -> (FaultFileSystem, Log) {
     (fs, log)
 }
 
-/// The new tail used to take the place of the old one before what the old one held was moved.
+/// If the new tail took the place of the old one before what the old one holds is moved, accepted records would be lost.
 #[test]
 fn a_kill_at_every_call_that_makes_a_larger_tail_loses_nothing_that_was_accepted() {
     let (fs, log) = before_a_larger_tail();

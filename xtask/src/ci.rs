@@ -66,7 +66,7 @@ fn docs() -> Result<Outcome, Error> {
     run_command(doc.env("RUSTDOCFLAGS", "-D warnings")).map(passed)
 }
 
-/// The part of `deny.toml` that needs no network. A skip that no longer matches anything is an error too.
+/// The part of `deny.toml` that needs no network. A skip that matches nothing is an error too.
 fn dependencies() -> Result<Outcome, Error> {
     if !works(&mut cargo(&["deny", "--version"])) {
         return Ok(Outcome::Skipped("cargo-deny is not installed"));
