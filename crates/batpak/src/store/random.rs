@@ -6,7 +6,7 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 use std::sync::Arc;
 
-/// How much is made of one seed: 256 salts. To draw all of it from the system takes five times as long.
+/// How much is made of one seed, in bytes: 256 salts, for which the system is called once.
 const DRAW: usize = 4096;
 
 #[derive(Debug)]
