@@ -65,6 +65,7 @@ impl Floor {
         self.sync();
         start.elapsed().as_secs_f64()
     }
+
     /// Writes so many frames and waits for the disk after each.
     pub(crate) fn write_and_sync_each(&mut self, frames: u32) {
         for _ in 0..frames {

@@ -54,9 +54,10 @@ fn directory() -> TempDir {
 
 /// What a gate compares, side by side in one directory.
 struct Sides {
-    _dir: TempDir,
     floor: Floor,
     writer: Writer,
+    /// Last, so that it is removed after what is in it was closed.
+    _dir: TempDir,
 }
 
 impl Sides {
@@ -65,7 +66,7 @@ impl Sides {
         let dir = directory();
         let floor = Floor::new(&dir.path().join("floor"), frame_len(events), frames);
         let writer = Writer::open(config(dir.path().join("store")));
-        Self { _dir: dir, floor, writer }
+        Self { floor, writer, _dir: dir }
     }
 
     /// How much of the floor's speed the writer reaches with so many commits in a turn. The floor writes and syncs as
