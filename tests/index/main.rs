@@ -2,8 +2,9 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-mod file;
 mod fixtures;
-mod live;
+mod keys;
 mod matches;
+mod part;
 mod race;
+mod tiers;

@@ -1,154 +1,171 @@
-//! What a region finds is what every row, looked at by itself, belongs to.
+//! What a region finds is what every event, looked at by itself, belongs to: in whatever tiers the events are.
 
-use crate::fixtures::{ENTITIES, KIND, OTHER, Random, SCOPES, add, at, filled, found, rows};
-use batpak_core::{EventId, Region, RowFacts, Timestamp};
-use batpak_index::{Direction, Extras, LiveWriter, Matches, Row};
-use std::ops::Range;
+use crate::fixtures::{Fact, Random, World, at, next, random_region};
+use batpak_core::{EventId, Region, Timestamp};
+use batpak_index::Direction;
 
-/// Every row, by what a region says of it.
-fn expected(writer: &LiveWriter, region: &Region, range: &Range<u64>) -> Vec<u64> {
-    let belongs = |row: &Row| {
-        let coordinate = writer.live().coordinate(row.coordinate).expect("a coordinate");
-        let facts = RowFacts {
-            entity: coordinate.entity(),
-            scope: coordinate.scope(),
-            kind: row.kind,
-            time: row.time,
-            revision: row.revision,
-            sequence: row.sequence(),
-        };
-        region.clauses().iter().any(|clause| clause.matches_row(&facts) && row.extras.can_match(clause))
-    };
-    let rows = rows(writer.live()).into_iter().filter(belongs);
-    rows.map(|row| row.sequence()).filter(|sequence| range.contains(sequence)).collect()
-}
-
-#[track_caller]
-fn check(writer: &LiveWriter, region: &Region, range: Range<u64>) {
-    let mut expected = expected(writer, region, &range);
-    let live = writer.live();
-    assert_eq!(found(live, region, range.clone(), Direction::Forward), expected, "{region:?} in {range:?}");
-    expected.reverse();
-    assert_eq!(found(live, region, range.clone(), Direction::Backward), expected, "{region:?} back in {range:?}");
-}
-
-fn random_clause(random: &mut Random, events: u64) -> Region {
-    let mut region = Region::all();
-    if random.below(3) == 0 {
-        region = region.with_entity(random.pick(&ENTITIES));
-    }
-    if random.below(5) == 0 {
-        region = region.with_entity_prefix(random.pick(&["a", "a:", "b", ""]));
-    }
-    if random.below(3) == 0 {
-        region = region.with_scope(random.pick(&SCOPES));
-    }
-    if random.below(3) == 0 {
-        region = region.with_kind(random.pick(&[KIND, OTHER]));
-    }
-    if random.below(5) == 0 {
-        region = region.with_category(1);
-    }
-    if random.below(4) == 0 {
-        let from = random.below(events + 2);
-        region = region.with_sequences(from..from + random.below(events + 2));
-    }
-    if random.below(6) == 0 {
-        region = region.with_revisions(random.below(5)..);
-    }
-    if random.below(6) == 0 {
-        region = region.with_time(Timestamp::from_nanos(2)..Timestamp::from_nanos(7));
-    }
-    match random.below(9) {
-        0 => region.with_tag("t"),
-        1 => region.with_correlation(EventId::from_u128(1)),
-        2 => region.with_causation(EventId::from_u128(1)),
-        _ => region,
+fn check_some(world: &World, random: &mut Random, regions: u64) {
+    let events = world.end();
+    for _ in 0..regions {
+        let region = random_region(random, events);
+        let from = random.below(events + 3);
+        world.check(&region, 0..events);
+        world.check(&region, from..(from + random.below(events + 3)).min(events));
+        world.check(&region, from..from);
     }
 }
 
 #[test]
-fn every_region_finds_what_belongs_to_it() {
-    for seed in 0..60 {
-        let mut random = Random(seed);
-        let events = random.below(80);
-        let writer = filled(events, seed);
-        for _ in 0..60 {
-            let region =
-                (0..random.below(4)).fold(Region::none(), |region, _| region.or(random_clause(&mut random, events)));
-            let from = random.below(events + 3);
-            check(&writer, &region, 0..events);
-            check(&writer, &region, from..random.below(events + 3));
-            check(&writer, &region, from..from);
+fn every_region_finds_what_belongs_to_it_in_every_tier() {
+    for seed in 0..150 {
+        let mut random = Random::new(seed);
+        let mut world = World::new();
+        for _ in 0..1 + random.below(6) {
+            let more = random.below(if seed % 10 == 0 { 400 } else { 40 });
+            (0..more).for_each(|_| world.append(Fact::random(&mut random)));
+            match random.below(4) {
+                0 => world.writer.begin_live(),
+                1 if random.chance(50) => {
+                    let from = random.index(3);
+                    world.merge(from..from + random.index(4));
+                }
+                _ => {
+                    while world.index.snapshot().live().count() > 1 {
+                        freeze_first(&mut world);
+                    }
+                    world.freeze();
+                }
+            }
+            println!("seed {seed}, {} events", world.end());
+            check_some(&world, &mut random, 12);
         }
     }
 }
 
-/// A row that is added behind the range must not appear in it, nor hide what is in it.
+/// What waits to be frozen is frozen in order.
+fn freeze_first(world: &mut World) {
+    use crate::fixtures::{about, open};
+    let tiers = world.index.snapshot();
+    let live = tiers.live().next().expect("one").clone();
+    let mut bytes = Vec::new();
+    live.to_builder().write(&about(live.events().end), &mut bytes).expect("written");
+    assert!(world.index.replace(&[std::sync::Arc::new(open(bytes))]));
+    world.writer.forget_frozen();
+}
+
+/// A list of rows, bits for rows, one row: an event that one of them loses is never seen again by a projection.
+#[test]
+fn values_of_every_frequency_are_found() {
+    let mut world = World::new();
+    for n in 0..3000_u64 {
+        let rare = if n == 1234 { "once" } else { ["often", "seldom"][usize::from(n % 100 == 7)] };
+        let mut fact = Fact::of(at(rare, "x"));
+        fact.tags = if n % 64 == 63 { vec!["red"] } else { Vec::new() };
+        world.append(fact);
+    }
+    for _ in 0..2 {
+        for entity in ["once", "often", "seldom", "never"] {
+            for range in [0..3000, 5..5, 7..8, 63..64, 64..2999, 1234..1235, 1235..3000] {
+                world.check(&Region::entity(entity), range.clone());
+                world.check(&Region::entity(entity).with_tag("red"), range.clone());
+                world.check(&Region::entity(entity).or(Region::tag("red")), range);
+            }
+        }
+        world.freeze();
+    }
+}
+
+#[test]
+fn times_are_found_in_every_zone() {
+    let mut world = World::new();
+    for n in 0..5000_i64 {
+        let mut fact = Fact::of(at("a", "x"));
+        // The clock goes back in the middle.
+        fact.time = Timestamp::from_nanos(if n < 3000 { n } else { n - 2500 });
+        world.append(fact);
+    }
+    world.freeze();
+    let time = |from: i64, to: i64| Region::all().with_time(Timestamp::from_nanos(from)..Timestamp::from_nanos(to));
+    for (from, to) in [(0, 1), (400, 600), (1023, 1025), (2400, 2600), (2999, 3001), (4000, 9000), (-9, 0)] {
+        world.check(&time(from, to), 0..5000);
+        world.check(&time(from, to), 1024..4096);
+        world.check(&time(from, to).or(time(10, 20)), 15..4999);
+        world.check(&time(from, to).or(Region::all().with_revisions(..3)), 0..5000);
+    }
+}
+
 #[test]
 fn rows_beyond_the_range_are_not_seen() {
-    let mut writer = LiveWriter::new();
+    let mut world = World::new();
     for n in 0..10 {
-        add(&mut writer, &at("a", "x"), KIND, None);
-        for region in [Region::all(), Region::entity("a"), Region::scope("x"), Region::kind(KIND)] {
+        world.append(Fact::of(at("a", "x")));
+        for region in [Region::all(), Region::entity("a"), Region::scope("x")] {
             for end in 0..=n + 1 {
-                check(&writer, &region, 0..end);
+                world.check(&region, 0..end);
             }
         }
     }
-    let all = Region::all();
-    assert_eq!(found(writer.live(), &all, 0..100, Direction::Forward), (0..10).collect::<Vec<_>>(), "there are ten");
-    assert_eq!(found(writer.live(), &Region::entity("a"), 5..100, Direction::Backward), [9, 8, 7, 6, 5]);
+    assert_eq!(world.found(&Region::all(), 0..100, Direction::Forward), (0..10).collect::<Vec<_>>());
+    assert_eq!(world.found(&Region::entity("a"), 5..100, Direction::Backward), [9, 8, 7, 6, 5]);
+}
+
+/// What was begun goes on with what it saw, also if that is frozen, merged or grown meanwhile.
+#[test]
+fn what_was_begun_is_not_disturbed() {
+    let mut world = World::of(&mut Random::new(3), 300);
+    world.freeze();
+    (0..100).for_each(|_| world.append(Fact::of(at("a", "x"))));
+    let regions = [Region::all(), Region::entity("a"), Region::scope("x")];
+    for region in regions {
+        for direction in [Direction::Forward, Direction::Backward] {
+            let expected = world.found(&region, 10..400, direction);
+            let mut begun = world.index.snapshot().matches(&region, 10..400, direction);
+            let half = expected.len() / 2;
+            let mut found: Vec<u64> = (0..half).map(|_| next(&mut begun).expect("a row").sequence()).collect();
+            world.append(Fact::of(at("a", "x")));
+            world.freeze();
+            world.merge(0..9);
+            if direction == Direction::Backward {
+                // Also if it is told to go on with the new ones.
+                begun.resume(world.index.snapshot());
+            }
+            found.extend(std::iter::from_fn(|| next(&mut begun).map(|row| row.sequence())));
+            assert_eq!(found, expected);
+        }
+    }
 }
 
 #[test]
-fn regions_say_how_they_are_found() {
-    let (entity, scope, kind) = (Region::entity("a"), Region::scope("x"), Region::kind(KIND));
-    assert!(Matches::follows_chains(&entity) && Matches::follows_chains(&entity.clone().or(scope.clone())));
-    assert!(Matches::follows_chains(&scope.clone().with_kind(KIND)) && Matches::follows_chains(&Region::none()));
-    assert!(!Matches::follows_chains(&kind) && !Matches::follows_chains(&entity.clone().or(kind.clone())));
-    assert!(!Matches::follows_chains(&Region::all()) && !Matches::follows_chains(&Region::entity_prefix("a")));
-    let writer = filled(9, 1);
-    let needs = |region: &Region| writer.live().matches(region, 0..9, Direction::Forward).needs_record();
-    assert!(!needs(&entity) && !needs(&scope) && !needs(&kind) && !needs(&Region::none()));
-    assert!(needs(&Region::tag("t")) && needs(&kind.or(Region::tag("t"))));
-    assert!(needs(&Region::correlation(EventId::from_u128(1))) && needs(&Region::causation(EventId::from_u128(1))));
+fn regions_say_whether_rows_suffice() {
+    let world = World::of(&mut Random::new(1), 9);
+    let id = EventId::from_u128(1);
+    let needs = |region: &Region| world.index.snapshot().matches(region, 0..9, Direction::Forward).needs_record();
+    let (entity, tag) = (Region::entity("a"), Region::tag("red"));
+    assert!(!needs(&entity) && !needs(&Region::scope("x")) && !needs(&Region::none()));
+    assert!(needs(&tag) && needs(&entity.or(tag)));
+    assert!(needs(&Region::correlation(id)) && needs(&Region::causation(id)));
 }
 
 /// Who wants the newest event of a long stream must not pay for all the others.
 #[test]
 fn the_newest_event_of_a_long_stream_costs_one_step() {
-    let fastest = |events: u64| {
-        let mut writer = LiveWriter::new();
-        for _ in 0..events {
-            add(&mut writer, &at("a", "x"), KIND, None);
+    let fastest = |events: u64, frozen: bool| {
+        let mut world = World::new();
+        (0..events).for_each(|_| world.append(Fact::of(at("a", "x"))));
+        if frozen {
+            world.freeze();
         }
         let newest = |_| {
             let start = std::time::Instant::now();
-            let row = writer.live().matches(&Region::entity("a"), 0..events, Direction::Backward).next();
+            let mut matches = world.index.snapshot().matches(&Region::entity("a"), 0..events, Direction::Backward);
+            let row = next(&mut matches);
             assert_eq!(row.expect("a row").sequence(), events - 1);
             start.elapsed()
         };
         (0..200).map(newest).min().expect("a time")
     };
-    let (short, long) = (fastest(10), fastest(200_000));
-    assert!(long < short * 50 + std::time::Duration::from_micros(20), "{short:?} became {long:?}");
-}
-
-/// A record that is not asked for nothing saves a read; one that is not asked though it matches is an event lost.
-#[test]
-fn extras_say_which_records_can_match() {
-    let id = EventId::from_u128(1);
-    let regions =
-        [Region::tag("t"), Region::correlation(id), Region::causation(id), Region::tag("t").with_causation(id)];
-    let can = |tags, correlation, causation| {
-        let extras = Extras::new(tags, correlation, causation);
-        regions.clone().map(|region| extras.can_match(&region.clauses()[0]))
-    };
-    assert_eq!(can(false, false, false), [false; 4]);
-    assert_eq!(can(true, false, false), [true, false, false, false]);
-    assert_eq!(can(false, true, false), [false, true, false, false]);
-    assert_eq!(can(false, false, true), [false, false, true, false]);
-    assert_eq!(can(true, true, true), [true; 4]);
-    assert!(Extras::default().can_match(&Region::entity("a").clauses()[0]));
+    for frozen in [false, true] {
+        let (short, long) = (fastest(10, frozen), fastest(200_000, frozen));
+        assert!(long < short * 50 + std::time::Duration::from_micros(20), "{short:?} became {long:?}");
+    }
 }

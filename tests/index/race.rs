@@ -1,8 +1,9 @@
-//! Readers beside the writer, without a lock.
+//! Readers beside the writer and beside who freezes and merges, without a lock.
 
-use crate::fixtures::{KIND, add, at, found};
+use crate::fixtures::{Fact, World, about, at, next, open};
 use batpak_core::Region;
-use batpak_index::{Direction, LiveWriter};
+use batpak_index::{Direction, Part, merge};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const EVENTS: u64 = 30_000;
@@ -27,33 +28,27 @@ fn expected(region: u64, end: u64) -> Vec<u64> {
 /// What a reader sees must be a whole prefix: a row that is missing is an event that a projection never counts.
 #[test]
 fn a_reader_sees_every_row_below_what_was_published() {
-    let mut writer = LiveWriter::new();
-    let live = writer.live().clone();
-    let visible = AtomicU64::new(0);
+    let mut world = World::new();
+    let index = Arc::clone(&world.index);
+    let (visible, frozen) = (AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
-        for reader in 0..3_u64 {
-            let (live, visible) = (&live, &visible);
+        for reader in 0..2_u64 {
+            let (index, visible) = (&index, &visible);
             scope.spawn(move || {
                 let mut round = reader;
                 loop {
                     let end = visible.load(Ordering::Acquire);
                     let which = round % 4;
-                    let region = [Region::all(), Region::entity("hot"), Region::scope("y"), Region::entity("entity:5")]
-                        [usize::try_from(which).expect("small")]
-                    .clone();
+                    let regions = [Region::all(), Region::entity("hot"), Region::scope("y"), Region::entity("entity:5")];
+                    let direction = [Direction::Forward, Direction::Backward][usize::from(round % 2 == 0)];
+                    let region = &regions[usize::try_from(which).expect("small")];
+                    let mut matches = index.snapshot().matches(region, 0..end, direction);
+                    let found: Vec<u64> = std::iter::from_fn(|| next(&mut matches).map(|row| row.sequence())).collect();
                     let mut expected = expected(which, end);
-                    if round % 2 == 0 {
-                        assert_eq!(found(live, &region, 0..end, Direction::Forward), expected);
-                    } else {
+                    if direction == Direction::Backward {
                         expected.reverse();
-                        assert_eq!(found(live, &region, 0..end, Direction::Backward), expected);
                     }
-                    if let Some(row) = end.checked_sub(1).and_then(|last| live.row(last)) {
-                        let coordinate = live.coordinate(row.coordinate).expect("a coordinate");
-                        let (entity, scope) = place(row.sequence());
-                        assert_eq!((coordinate.entity(), coordinate.scope()), (entity.as_str(), scope));
-                        assert!(live.find(coordinate).is_some());
-                    }
+                    assert_eq!(found, expected);
                     if end == EVENTS {
                         return;
                     }
@@ -61,30 +56,39 @@ fn a_reader_sees_every_row_below_what_was_published() {
                 }
             });
         }
+        let (index, visible, frozen) = (&index, &visible, &frozen);
+        scope.spawn(move || {
+            while visible.load(Ordering::Acquire) < EVENTS {
+                freeze_and_merge(index);
+                frozen.store(index.tiers().frozen_end(), Ordering::Relaxed);
+            }
+        });
         for sequence in 0..EVENTS {
             let (entity, scope) = place(sequence);
-            add(&mut writer, &at(&entity, scope), KIND, None);
+            world.append(Fact::of(at(&entity, scope)));
+            if sequence % 1000 == 999 {
+                world.writer.begin_live();
+            }
             visible.store(sequence + 1, Ordering::Release);
         }
     });
-    assert_eq!(live.entity_count(), 998);
+    assert_eq!(index.tiers().entity_count(), 998);
+    assert!(frozen.load(Ordering::Relaxed) > 0, "nothing was frozen meanwhile");
 }
 
-#[test]
-fn what_was_begun_stays_as_it_was_while_more_is_added() {
-    let mut writer = LiveWriter::new();
-    let live = writer.live().clone();
-    for _ in 0..100 {
-        add(&mut writer, &at("a", "x"), KIND, None);
+fn freeze_and_merge(index: &batpak_index::Index) {
+    let tiers = index.snapshot();
+    if tiers.live().count() > 1 {
+        let live = tiers.live().next().expect("one");
+        let mut bytes = Vec::new();
+        live.to_builder().write(&about(live.events().end), &mut bytes).expect("written");
+        assert!(index.replace(&[Arc::new(open(bytes))]));
     }
-    let begun = [Region::all(), Region::entity("a"), Region::scope("x")].map(|region| {
-        [Direction::Forward, Direction::Backward].map(|direction| live.matches(&region, 10..100, direction))
-    });
-    for _ in 0..100 {
-        add(&mut writer, &at("a", "x"), KIND, None);
-    }
-    for [forward, backward] in begun {
-        assert!(forward.map(|row| row.sequence()).eq(10..100));
-        assert!(backward.map(|row| row.sequence()).eq((10..100).rev()));
+    let parts: Vec<&Part> = tiers.parts().map(|part| &**part).collect();
+    if parts.len() > 3 {
+        let end = tiers.frozen_end();
+        let mut bytes = Vec::new();
+        merge(&parts, &about(end), &mut bytes, &|| true).expect("merged");
+        assert!(index.replace(&[Arc::new(open(bytes))]));
     }
 }

@@ -115,6 +115,11 @@ impl EventId {
         self.bits(MILLIS_SHIFT, MILLIS_BITS)
     }
 
+    /// The 34 bits that [`compose`](Self::compose) took from its `random`.
+    pub const fn random(self) -> u64 {
+        self.bits(0, RANDOM_BITS)
+    }
+
     /// Whether version and variant are those of a `UUIDv7`, as in every id that [`compose`](Self::compose) made.
     #[inline]
     pub const fn is_composed(self) -> bool {

@@ -356,14 +356,25 @@ impl Clause {
     /// Whether all conditions hold that can be told without the record. If it does not
     /// [need the record](Self::needs_record), these are all.
     pub fn matches_row(&self, row: &RowFacts<'_>) -> bool {
-        self.sequences.contains(&row.sequence)
-            && self.revisions.contains(&row.revision)
-            && self.time.contains(&row.time)
-            && self.category.is_none_or(|category| category == row.kind.category())
-            && self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&row.kind))
-            && self.entity.as_ref().is_none_or(|entity| entity == row.entity)
-            && self.entity_prefix.as_ref().is_none_or(|prefix| row.entity.starts_with(&**prefix))
-            && self.scope.as_ref().is_none_or(|scope| scope == row.scope)
+        self.matches_numbers(row.kind, row.time, row.revision, row.sequence)
+            && self.matches_names(row.entity, row.scope)
+    }
+
+    /// Whether its conditions on entity and scope hold.
+    pub fn matches_names(&self, entity: &str, scope: &str) -> bool {
+        self.entity.as_ref().is_none_or(|demanded| demanded == entity)
+            && self.entity_prefix.as_ref().is_none_or(|prefix| entity.starts_with(&**prefix))
+            && self.scope.as_ref().is_none_or(|demanded| demanded == scope)
+    }
+
+    /// Whether its conditions on kind, time, revision and sequence hold.
+    #[inline]
+    pub fn matches_numbers(&self, kind: EventKind, time: Timestamp, revision: u64, sequence: u64) -> bool {
+        self.sequences.contains(&sequence)
+            && self.revisions.contains(&revision)
+            && self.time.contains(&time)
+            && self.category.is_none_or(|category| category == kind.category())
+            && self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind))
     }
 
     /// Whether it has conditions that only the record can tell: tags, correlation id, causation id.

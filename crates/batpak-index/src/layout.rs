@@ -1,76 +1,99 @@
-//! The bytes of an index file. It is derived: nothing depends on its format but this version.
+//! The bytes of a part's file. It is derived: nothing depends on its format but this version.
+//!
+//! Everything begins at a multiple of [`BLOCK`]: the header, then the sections, then the crcs of all blocks of
+//! sections, then the crcs of the blocks of those, whose own crc is in the header.
 
 #![expect(clippy::little_endian_bytes, reason = "this module is where bytes are decided")]
 
-use crate::row::{Extras, Row};
-use batpak_core::{EventHash, EventId, EventKind, Timestamp};
-use std::num::TryFromIntError;
+use batpak_core::EventHash;
 
 const MAGIC: [u8; 8] = *b"BATPAKIX";
-/// Version of the index file; another one is rebuilt.
-const VERSION: u32 = 2;
+/// Version of the file; another one is rebuilt.
+const VERSION: u32 = 3;
+
+/// What has a crc of its own.
+pub(crate) const BLOCK: usize = 4096;
+pub(crate) const CRC_LEN: usize = 4;
+
+/// Number of values of a row.
+pub(crate) const FIELDS: usize = 8;
+pub(crate) const ROW_MAX: usize = FIELDS * 8;
+/// Where a coordinate's text begins (6 bytes), the lengths of its two halves.
+pub(crate) const NAME_LEN: usize = 6 + 2 + 2;
+/// Where the entries of a bucket begin.
+pub(crate) const BUCKET_LEN: usize = 4;
+/// Number, where the rows stand, how many they are.
+pub(crate) const ENTRY_LEN: usize = 8 + 4 + 4;
+/// First and last time of the rows of a zone.
+pub(crate) const ZONE_LEN: usize = 8 + 8;
+pub(crate) const ROW_NUMBER_LEN: usize = 4;
+pub(crate) const WORD_LEN: usize = 8;
 
 const VERSION_AT: usize = MAGIC.len();
-const BODY_CRC_AT: usize = VERSION_AT + 4;
-const STORE_ID_AT: usize = BODY_CRC_AT + 4;
-const ROWS_AT: usize = STORE_ID_AT + 16;
-const COORDINATES_AT: usize = ROWS_AT + 8;
-const KEYS_AT: usize = COORDINATES_AT + 8;
-const BODY_LEN_AT: usize = KEYS_AT + 8;
-const LAST_HASH_AT: usize = BODY_LEN_AT + 8;
-const HEADER_CRC_AT: usize = LAST_HASH_AT + 32;
-pub(crate) const HEADER_LEN: usize = HEADER_CRC_AT + 8;
-const _: () = assert!(HEADER_LEN == 104, "a multiple of 8");
+const HEADER_CRC_AT: usize = VERSION_AT + 4;
+const STORE_ID_AT: usize = HEADER_CRC_AT + 4;
+const STAMP_AT: usize = STORE_ID_AT + 16;
+const FIRST_AT: usize = STAMP_AT + 8;
+const ROWS_AT: usize = FIRST_AT + 8;
+const NEW_ENTITIES_AT: usize = ROWS_AT + 8;
+const LAST_HASH_AT: usize = NEW_ENTITIES_AT + 8;
+const FIELDS_AT: usize = LAST_HASH_AT + 32;
+const NAMES_AT: usize = FIELDS_AT + FIELDS * 16;
+const TEXT_LEN_AT: usize = NAMES_AT + 8;
+const BUCKET_BITS_AT: usize = TEXT_LEN_AT + 8;
+const ENTRIES_AT: usize = BUCKET_BITS_AT + 8;
+const POSTINGS_LEN_AT: usize = ENTRIES_AT + 8;
+const TABLE_CRC_AT: usize = POSTINGS_LEN_AT + 8;
+pub(crate) const HEADER_LEN: usize = TABLE_CRC_AT + 8;
+const _: () = assert!(HEADER_LEN == 272, "within the first block");
 
-// Links are not saved: they follow from the rows before.
-const ROW_ID_AT: usize = 0;
-const ROW_TIME_AT: usize = ROW_ID_AT + 16;
-const ROW_OFFSET_AT: usize = ROW_TIME_AT + 8;
-const ROW_COORDINATE_AT: usize = ROW_OFFSET_AT + 4;
-const ROW_REVISION_AT: usize = ROW_COORDINATE_AT + 4;
-const ROW_EXTRAS_AT: usize = ROW_REVISION_AT + REVISION_LEN;
-const ROW_KIND_AT: usize = ROW_EXTRAS_AT + 1;
-pub(crate) const ROW_LEN: usize = ROW_KIND_AT + 2;
-const _: () = assert!(ROW_LEN == 40, "what an event takes in the file");
-const REVISION_LEN: usize = 5;
-const _: () = assert!(batpak_core::MAX_REVISION < 1 << (8 * REVISION_LEN), "revisions fit");
-
-pub(crate) const KEY_LEN: usize = 24;
-const NAME_HEAD_LEN: usize = 2 + 2 + 32;
-
-fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    let mut out = [0; N];
-    out.copy_from_slice(&bytes[at..at + N]);
-    out
+/// The least and the most of a value in all rows of a part. A value is stored as its distance from the least one, in as
+/// many bytes as the most needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) min: u64,
+    pub(crate) max: u64,
 }
 
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(array(bytes, at))
+impl Bounds {
+    /// Of no value.
+    pub(crate) const NONE: Self = Self { min: u64::MAX, max: 0 };
+
+    pub(crate) fn include(&mut self, other: Self) {
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+    }
+
+    /// Bytes that a value takes.
+    pub(crate) fn width(self) -> usize {
+        let bits = u64::BITS - self.max.saturating_sub(self.min).leading_zeros();
+        bits.div_ceil(8) as usize
+    }
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(array(bytes, at))
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes(array(bytes, at))
-}
-
-fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
-    bytes[at..at + N].copy_from_slice(&value);
-}
-
-/// What the header of an index file says.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FileHeader {
+/// What the header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
     pub(crate) store_id: [u8; 16],
+    /// Of the segments that hold its events.
+    pub(crate) stamp: u64,
+    /// Sequence of the first row.
+    pub(crate) first: u64,
     pub(crate) rows: u64,
-    pub(crate) coordinates: u64,
-    pub(crate) keys: u64,
+    /// Number of rows that are the first of their entity.
+    pub(crate) new_entities: u64,
+    /// Hash of the last event.
     pub(crate) last_hash: EventHash,
+    pub(crate) fields: [Bounds; FIELDS],
+    pub(crate) names: u64,
+    pub(crate) text_len: u64,
+    pub(crate) bucket_bits: u32,
+    pub(crate) entries: u64,
+    pub(crate) postings_len: u64,
+    pub(crate) table_crc: u32,
 }
 
-/// Why a file is no index that this version can use.
+/// Why bytes are no part that can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unusable {
     #[error("it is no index file")]
@@ -81,126 +104,226 @@ pub(crate) enum Unusable {
     Length,
     #[error("its crc is wrong")]
     Crc,
+    #[error("it is of another store")]
+    OtherStore,
 }
 
-pub(crate) fn encode_header(header: &FileHeader, body: &[u8]) -> [u8; HEADER_LEN] {
-    let mut out = [0; HEADER_LEN];
-    put(&mut out, 0, MAGIC);
-    put(&mut out, VERSION_AT, VERSION.to_le_bytes());
-    put(&mut out, BODY_CRC_AT, crc32c::crc32c(body).to_le_bytes());
-    put(&mut out, STORE_ID_AT, header.store_id);
-    put(&mut out, ROWS_AT, header.rows.to_le_bytes());
-    put(&mut out, COORDINATES_AT, header.coordinates.to_le_bytes());
-    put(&mut out, KEYS_AT, header.keys.to_le_bytes());
-    put(&mut out, BODY_LEN_AT, (body.len() as u64).to_le_bytes());
-    put(&mut out, LAST_HASH_AT, *header.last_hash.as_bytes());
-    let crc = crc32c::crc32c(&out[..HEADER_CRC_AT]);
-    put(&mut out, HEADER_CRC_AT, crc.to_le_bytes());
+/// Rows of a zone, for which the first and the last time are known.
+pub(crate) const ZONE_ROWS: u64 = 1024;
+
+/// Where the sections are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sections {
+    pub(crate) row_len: usize,
+    pub(crate) rows: usize,
+    pub(crate) zones: usize,
+    pub(crate) names: usize,
+    pub(crate) text: usize,
+    pub(crate) buckets: usize,
+    pub(crate) entries: usize,
+    pub(crate) postings: usize,
+    /// The crcs of all blocks before; a multiple of [`BLOCK`].
+    pub(crate) table: usize,
+    /// The crcs of the blocks of the table.
+    pub(crate) roots: usize,
+    pub(crate) end: usize,
+}
+
+impl Header {
+    /// Where the sections are, unless they are beyond what can be addressed.
+    pub(crate) fn sections(&self) -> Option<Sections> {
+        let row_len = self.fields.iter().map(|bounds| bounds.width()).sum();
+        let mut at = BLOCK;
+        let mut section = |count: u64, each: usize| {
+            let begin = at;
+            let len = usize::try_from(count).ok()?.checked_mul(each)?;
+            at = at.checked_add(len)?.checked_next_multiple_of(BLOCK)?;
+            Some(begin)
+        };
+        let rows = section(self.rows, row_len)?;
+        let zones = section(self.rows.div_ceil(ZONE_ROWS), ZONE_LEN)?;
+        let names = section(self.names, NAME_LEN)?;
+        let text = section(self.text_len, 1)?;
+        let buckets = section((1 << self.bucket_bits.min(32)) + 1, BUCKET_LEN)?;
+        let entries = section(self.entries, ENTRY_LEN)?;
+        let postings = section(self.postings_len, 1)?;
+        let blocks = at / BLOCK;
+        let table = at;
+        let roots = table.checked_add(blocks * CRC_LEN)?.checked_next_multiple_of(BLOCK)?;
+        let end = roots.checked_add((roots - table) / BLOCK * CRC_LEN)?;
+        Some(Sections { row_len, rows, zones, names, text, buckets, entries, postings, table, roots, end })
+    }
+
+    pub(crate) fn encode(&self) -> [u8; HEADER_LEN] {
+        let mut out = [0; HEADER_LEN];
+        put(&mut out, 0, MAGIC);
+        put(&mut out, VERSION_AT, VERSION.to_le_bytes());
+        put(&mut out, STORE_ID_AT, self.store_id);
+        put(&mut out, STAMP_AT, self.stamp.to_le_bytes());
+        put(&mut out, FIRST_AT, self.first.to_le_bytes());
+        put(&mut out, ROWS_AT, self.rows.to_le_bytes());
+        put(&mut out, NEW_ENTITIES_AT, self.new_entities.to_le_bytes());
+        put(&mut out, LAST_HASH_AT, *self.last_hash.as_bytes());
+        for (field, bounds) in self.fields.iter().enumerate() {
+            put(&mut out, FIELDS_AT + field * 16, bounds.min.to_le_bytes());
+            put(&mut out, FIELDS_AT + field * 16 + 8, bounds.max.to_le_bytes());
+        }
+        put(&mut out, NAMES_AT, self.names.to_le_bytes());
+        put(&mut out, TEXT_LEN_AT, self.text_len.to_le_bytes());
+        put(&mut out, BUCKET_BITS_AT, u64::from(self.bucket_bits).to_le_bytes());
+        put(&mut out, ENTRIES_AT, self.entries.to_le_bytes());
+        put(&mut out, POSTINGS_LEN_AT, self.postings_len.to_le_bytes());
+        put(&mut out, TABLE_CRC_AT, u64::from(self.table_crc).to_le_bytes());
+        let crc = crc32c::crc32c(&out);
+        put(&mut out, HEADER_CRC_AT, crc.to_le_bytes());
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Unusable> {
+        let Some(header) = bytes.first_chunk::<HEADER_LEN>().filter(|header| header.starts_with(&MAGIC)) else {
+            return Err(Unusable::NoIndex);
+        };
+        let version = u32_at(header, VERSION_AT);
+        if version != VERSION {
+            return Err(Unusable::Version(version));
+        }
+        let mut blank = *header;
+        put(&mut blank, HEADER_CRC_AT, [0; 4]);
+        if crc32c::crc32c(&blank) != u32_at(header, HEADER_CRC_AT) {
+            return Err(Unusable::Crc);
+        }
+        let mut fields = [Bounds::NONE; FIELDS];
+        for (field, bounds) in fields.iter_mut().enumerate() {
+            let at = FIELDS_AT + field * 16;
+            *bounds = Bounds { min: u64_at(header, at), max: u64_at(header, at + 8) };
+        }
+        Ok(Self {
+            store_id: array(header, STORE_ID_AT),
+            stamp: u64_at(header, STAMP_AT),
+            first: u64_at(header, FIRST_AT),
+            rows: u64_at(header, ROWS_AT),
+            new_entities: u64_at(header, NEW_ENTITIES_AT),
+            last_hash: EventHash::from_bytes(array(header, LAST_HASH_AT)),
+            fields,
+            names: u64_at(header, NAMES_AT),
+            text_len: u64_at(header, TEXT_LEN_AT),
+            bucket_bits: u32_at(header, BUCKET_BITS_AT),
+            entries: u64_at(header, ENTRIES_AT),
+            postings_len: u64_at(header, POSTINGS_LEN_AT),
+            table_crc: u32_at(header, TABLE_CRC_AT),
+        })
+    }
+}
+
+fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut out = [0; N];
+    out.copy_from_slice(&bytes[at..at + N]);
     out
 }
 
-/// Checks a whole file and splits it into header and body.
-pub(crate) fn decode_header(bytes: &[u8]) -> Result<(FileHeader, &[u8]), Unusable> {
-    if !bytes.starts_with(&MAGIC) || bytes.len() < HEADER_LEN {
-        return Err(Unusable::NoIndex);
-    }
-    let version = u32_at(bytes, VERSION_AT);
-    if version != VERSION {
-        return Err(Unusable::Version(version));
-    }
-    if crc32c::crc32c(&bytes[..HEADER_CRC_AT]) != u32_at(bytes, HEADER_CRC_AT) || u32_at(bytes, HEADER_CRC_AT + 4) != 0
-    {
-        return Err(Unusable::Crc);
-    }
-    let body = &bytes[HEADER_LEN..];
-    if u64_at(bytes, BODY_LEN_AT) != body.len() as u64 {
-        return Err(Unusable::Length);
-    }
-    if crc32c::crc32c(body) != u32_at(bytes, BODY_CRC_AT) {
-        return Err(Unusable::Crc);
-    }
-    let header = FileHeader {
-        store_id: array(bytes, STORE_ID_AT),
-        rows: u64_at(bytes, ROWS_AT),
-        coordinates: u64_at(bytes, COORDINATES_AT),
-        keys: u64_at(bytes, KEYS_AT),
-        last_hash: EventHash::from_bytes(array(bytes, LAST_HASH_AT)),
-    };
-    Ok((header, body))
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(array(bytes, at))
 }
 
-/// A row without what follows from the rows before it.
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(array(bytes, at))
+}
+
+fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
+    bytes[at..at + N].copy_from_slice(&value);
+}
+
+pub(crate) fn bytes_of_u64(value: u64) -> [u8; 8] {
+    value.to_le_bytes()
+}
+
+pub(crate) fn bytes_of_u32(value: u32) -> [u8; 4] {
+    value.to_le_bytes()
+}
+
+pub(crate) fn bytes_of_u128(value: u128) -> [u8; 16] {
+    value.to_le_bytes()
+}
+
+/// Appends the values of a row.
+pub(crate) fn push_row(out: &mut Vec<u8>, fields: &[Bounds; FIELDS], values: &[u64; FIELDS]) {
+    let mut row = [0; ROW_MAX + WORD_LEN];
+    let mut at = 0;
+    for (bounds, value) in fields.iter().zip(values) {
+        put(&mut row, at, (value - bounds.min).to_le_bytes());
+        at += bounds.width();
+    }
+    out.extend_from_slice(&row[..at]);
+}
+
+/// How to read rows.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SavedRow {
-    pub(crate) id: EventId,
-    pub(crate) time: Timestamp,
-    pub(crate) offset: u64,
-    pub(crate) coordinate: u32,
-    pub(crate) revision: u64,
-    pub(crate) extras: Extras,
-    pub(crate) kind: EventKind,
+pub(crate) struct RowShape {
+    fields: [(usize, u64, u64); FIELDS],
 }
 
-/// Fails if the offset is beyond what any segment has.
-pub(crate) fn push_row(out: &mut Vec<u8>, row: &Row) -> Result<(), TryFromIntError> {
-    let mut bytes = [0; ROW_LEN];
-    put(&mut bytes, ROW_ID_AT, row.id.as_u128().to_le_bytes());
-    put(&mut bytes, ROW_TIME_AT, row.time.as_nanos().to_le_bytes());
-    put(&mut bytes, ROW_OFFSET_AT, u32::try_from(row.offset)?.to_le_bytes());
-    put(&mut bytes, ROW_COORDINATE_AT, row.coordinate.to_le_bytes());
-    put(&mut bytes, ROW_REVISION_AT, array::<REVISION_LEN>(&row.revision.to_le_bytes(), 0));
-    bytes[ROW_EXTRAS_AT] = row.extras.0;
-    put(&mut bytes, ROW_KIND_AT, row.kind.as_u16().to_le_bytes());
-    out.extend_from_slice(&bytes);
-    Ok(())
-}
+impl RowShape {
+    pub(crate) fn of(fields: &[Bounds; FIELDS]) -> Self {
+        let mut at = 0;
+        let shape = fields.map(|bounds| {
+            let begin = at;
+            at += bounds.width();
+            let bits = bounds.width() * 8;
+            let mask = if bits == 0 { 0 } else { u64::MAX >> (64 - bits) };
+            (begin, mask, bounds.min)
+        });
+        Self { fields: shape }
+    }
 
-/// A row from [`ROW_LEN`] bytes.
-pub(crate) fn row(bytes: &[u8]) -> SavedRow {
-    let mut revision = [0; 8];
-    put(&mut revision, 0, array::<REVISION_LEN>(bytes, ROW_REVISION_AT));
-    SavedRow {
-        id: EventId::from_u128(u128::from_le_bytes(array(bytes, ROW_ID_AT))),
-        time: Timestamp::from_nanos(i64::from_le_bytes(array(bytes, ROW_TIME_AT))),
-        offset: u32_at(bytes, ROW_OFFSET_AT).into(),
-        coordinate: u32_at(bytes, ROW_COORDINATE_AT),
-        revision: u64::from_le_bytes(revision),
-        extras: Extras(bytes[ROW_EXTRAS_AT]),
-        kind: EventKind::from_u16(u16_at(bytes, ROW_KIND_AT)),
+    /// The values of a row.
+    pub(crate) fn values(&self, row: &[u8]) -> [u64; FIELDS] {
+        let mut bytes = [0; ROW_MAX + WORD_LEN];
+        bytes[..row.len()].copy_from_slice(row);
+        self.fields.map(|(at, mask, min)| min.wrapping_add(u64_at(&bytes, at) & mask))
     }
 }
 
-/// A coordinate with the hash of its entity's newest event.
-pub(crate) struct SavedName<'a> {
-    pub(crate) entity: &'a str,
-    pub(crate) scope: &'a str,
-    pub(crate) hash: EventHash,
+/// Where the text of a coordinate is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NamePlace {
+    pub(crate) at: u64,
+    pub(crate) entity_len: u16,
+    pub(crate) scope_len: u16,
 }
 
-pub(crate) fn push_name(out: &mut Vec<u8>, name: &SavedName<'_>) {
-    let len = |text: &str| u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes();
-    out.extend_from_slice(&len(name.entity));
-    out.extend_from_slice(&len(name.scope));
-    out.extend_from_slice(name.hash.as_bytes());
-    out.extend_from_slice(name.entity.as_bytes());
-    out.extend_from_slice(name.scope.as_bytes());
+pub(crate) fn push_name(out: &mut Vec<u8>, place: NamePlace) {
+    out.extend_from_slice(&place.at.to_le_bytes()[..6]);
+    out.extend_from_slice(&place.entity_len.to_le_bytes());
+    out.extend_from_slice(&place.scope_len.to_le_bytes());
 }
 
-/// The name at the beginning of `bytes`, and what follows it.
-pub(crate) fn name(bytes: &[u8]) -> Option<(SavedName<'_>, &[u8])> {
-    let (head, rest) = bytes.split_at_checked(NAME_HEAD_LEN)?;
-    let (entity, rest) = rest.split_at_checked(u16_at(head, 0).into())?;
-    let (scope, rest) = rest.split_at_checked(u16_at(head, 2).into())?;
-    let hash = EventHash::from_bytes(array(head, 4));
-    Some((SavedName { entity: str::from_utf8(entity).ok()?, scope: str::from_utf8(scope).ok()?, hash }, rest))
+/// From [`NAME_LEN`] bytes.
+pub(crate) fn name(bytes: &[u8]) -> NamePlace {
+    let mut at = [0; 8];
+    at[..6].copy_from_slice(&bytes[..6]);
+    NamePlace {
+        at: u64::from_le_bytes(at),
+        entity_len: u16::from_le_bytes(array(bytes, 6)),
+        scope_len: u16::from_le_bytes(array(bytes, 8)),
+    }
 }
 
-pub(crate) fn push_key(out: &mut Vec<u8>, key: u128, sequence: u64) {
-    out.extend_from_slice(&key.to_le_bytes());
-    out.extend_from_slice(&sequence.to_le_bytes());
+/// The rows that have a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) hash: u64,
+    /// The row, if it is one; otherwise where they stand in the postings, in units of [`ROW_NUMBER_LEN`].
+    pub(crate) start: u32,
+    pub(crate) count: u32,
 }
 
-/// A key and its sequence from [`KEY_LEN`] bytes.
-pub(crate) fn key(bytes: &[u8]) -> (u128, u64) {
-    (u128::from_le_bytes(array(bytes, 0)), u64_at(bytes, 16))
+pub(crate) fn push_entry(out: &mut Vec<u8>, entry: &Entry) {
+    out.extend_from_slice(&entry.hash.to_le_bytes());
+    out.extend_from_slice(&entry.start.to_le_bytes());
+    out.extend_from_slice(&entry.count.to_le_bytes());
+}
+
+/// From [`ENTRY_LEN`] bytes.
+pub(crate) fn entry(bytes: &[u8]) -> Entry {
+    Entry { hash: u64_at(bytes, 0), start: u32_at(bytes, 8), count: u32_at(bytes, 12) }
 }

@@ -41,14 +41,24 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod file;
+mod blocks;
+mod build;
+mod cursor;
+mod hash;
 mod layout;
 mod live;
 mod matches;
 mod names;
+mod part;
 mod row;
+mod tiers;
+mod write;
 
-pub use file::{Loaded, Refused, decode, encode};
-pub use live::{Added, EntityHead, Known, Live, LiveWriter};
-pub use matches::{Direction, Matches};
-pub use row::{Extras, Row};
+pub use blocks::{Bytes, Damaged};
+pub use build::{Builder, merge};
+pub use live::{Added, EntityHead, Known, Live, Marks};
+pub use matches::Matches;
+pub use part::{Part, Refused};
+pub use row::{Direction, Extras, Row};
+pub use tiers::{Index, IndexWriter, Tiers};
+pub use write::{About, Output, WriteError};

@@ -1,31 +1,47 @@
-//! The index in memory: append-only rows, read without locks while one writer adds to them.
+//! The live part: append-only rows in memory, read without locks while one writer adds to them.
 
-use crate::layout::SavedRow;
-use crate::matches::{Direction, Matches};
-use crate::names::{Name, Names};
-use crate::row::{Extras, Link, Row};
-use batpak_core::{Coordinate, EventHash, EventId, EventKind, EventRef, Region, Timestamp};
+use crate::build::Builder;
+use crate::hash::Seed;
+use crate::names::{Link, Name, Names};
+use crate::row::{Extras, Row};
+use batpak_core::{Coordinate, EventHash, EventId, EventKind, Timestamp};
+use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The readers' side. What of it may be seen is for the caller to say: each read names the sequences it is about.
-#[derive(Debug, Default)]
+/// The readers' side of the live part. What of it may be seen is for the caller to say: each read names the sequences
+/// that it is about.
+#[derive(Debug)]
 pub struct Live {
-    rows: boxcar::Vec<Row>,
+    seed: Seed,
+    first: u64,
+    rows: boxcar::Vec<LiveRow>,
     names: Names,
-    /// Entities that have an event. Relaxed: a count that nothing else depends on.
-    entities: AtomicU64,
+    /// Hashes of tags, ids and keys with their rows, in the order of the rows.
+    marks: boxcar::Vec<(u64, u32)>,
+    /// Entities that begin here. Relaxed: a count that nothing else depends on.
+    new_entities: AtomicU64,
 }
+
+#[derive(Debug)]
+pub(crate) struct LiveRow {
+    pub(crate) row: Row,
+    pub(crate) previous_in_entity: Link,
+    pub(crate) previous_in_scope: Link,
+}
+
+/// What an event can be found by besides its coordinate and kind, as numbers.
+pub type Marks = SmallVec<[u64; 2]>;
 
 /// An event that is added.
 #[derive(Clone, Copy, Debug)]
-pub struct Added {
+pub struct Added<'a> {
     /// Its id; its sequence is one more than that of the event before.
     pub id: EventId,
     /// Offset of its record in the file of its segment, in bytes.
-    pub offset: u64,
+    pub offset: u32,
     /// Position in its entity's stream.
     pub revision: u64,
     /// The wall clock when it was appended.
@@ -34,6 +50,8 @@ pub struct Added {
     pub kind: EventKind,
     /// What its record has beyond what stands here.
     pub extras: Extras,
+    /// Its tags, ids and key, see [`Live::marks`].
+    pub marks: &'a [u64],
     /// Its idempotency key.
     pub key: Option<u128>,
 }
@@ -56,190 +74,177 @@ impl Default for EntityHead {
     }
 }
 
-/// A coordinate that the index knows: saves looking it up again.
+/// A coordinate that a live part knows: saves looking it up again.
 #[derive(Clone, Debug)]
-pub struct Known(Arc<Name>);
+pub struct Known {
+    pub(crate) name: Arc<Name>,
+    /// The first sequence of the part.
+    pub(crate) first: u64,
+}
 
 impl Known {
     /// The coordinate.
     #[inline]
     pub fn coordinate(&self) -> &Coordinate {
-        &self.0.coordinate
+        &self.name.coordinate
     }
-}
 
-/// The writer's side, the only one of its index.
-#[derive(Debug, Default)]
-pub struct LiveWriter {
-    live: Arc<Live>,
-    heads: Vec<EntityHead>,
-    keys: HashMap<u128, u64, foldhash::quality::RandomState>,
+    /// Whether its entity has an event in the live part that knows it.
+    #[inline]
+    pub fn has_events(&self) -> bool {
+        self.name.entity.newest() != Link::NONE
+    }
 }
 
 impl Live {
+    pub(crate) fn new(seed: Seed, first: u64) -> Self {
+        Self {
+            seed,
+            first,
+            rows: boxcar::Vec::new(),
+            names: Names::default(),
+            marks: boxcar::Vec::new(),
+            new_entities: AtomicU64::new(0),
+        }
+    }
+
+    /// The sequences of its events.
+    pub fn events(&self) -> Range<u64> {
+        self.first..self.first + self.rows.count() as u64
+    }
+
+    pub(crate) fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    pub(crate) fn new_entities(&self) -> u64 {
+        self.new_entities.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn live_row(&self, row: u32) -> Option<&LiveRow> {
+        self.rows.get(row as usize)
+    }
+
     /// The row of the event with this sequence, if it was added.
     #[inline]
-    pub fn row(&self, sequence: u64) -> Option<&Row> {
-        self.rows.get(usize::try_from(sequence).ok()?)
-    }
-
-    /// Number of rows.
-    pub fn len(&self) -> u64 {
-        self.rows.count() as u64
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Number of entities that have an event.
-    pub fn entity_count(&self) -> u64 {
-        self.entities.load(Ordering::Relaxed)
-    }
-
-    fn push(&self, row: Row) {
-        if row.revision == 0 {
-            self.entities.fetch_add(1, Ordering::Relaxed);
-        }
-        self.rows.push(row);
+    pub(crate) fn row(&self, sequence: u64) -> Option<&Row> {
+        let number = u32::try_from(sequence.checked_sub(self.first)?).ok()?;
+        self.live_row(number).map(|live| &live.row)
     }
 
     /// The coordinate with this number.
-    pub fn coordinate(&self, number: u32) -> Option<&Coordinate> {
+    pub(crate) fn coordinate(&self, number: u32) -> Option<&Coordinate> {
         self.names.by_number(number).map(|name| &name.coordinate)
-    }
-
-    /// Looks a coordinate up.
-    #[inline]
-    pub fn find(&self, coordinate: &Coordinate) -> Option<Known> {
-        self.names.get(coordinate).map(Known)
-    }
-
-    /// The rows within `range` that may belong to `region`, in the order of their sequence or against it. Where
-    /// [`Matches::needs_record`] says so the record has to be asked too.
-    pub fn matches(self: &Arc<Self>, region: &Region, range: Range<u64>, direction: Direction) -> Matches {
-        Matches::new(Arc::clone(self), region, range, direction)
     }
 
     pub(crate) fn names(&self) -> &Names {
         &self.names
     }
 
-    pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().map(|(_, row)| row)
+    /// The rows within `rows` that have a mark.
+    pub(crate) fn marked(&self, hash: u64, rows: &Range<u32>) -> Vec<u32> {
+        let (mut low, mut high) = (0, self.marks.count());
+        while low < high {
+            let middle = low.midpoint(high);
+            let before = self.marks.get(middle).is_some_and(|(_, row)| *row < rows.start);
+            if before { low = middle + 1 } else { high = middle }
+        }
+        let from = (low..).map_while(|item| self.marks.get(item)).take_while(|(_, row)| *row < rows.end);
+        let mut found: Vec<u32> = from.filter(|(mark, _)| *mark == hash).map(|(_, row)| *row).collect();
+        found.dedup();
+        found
+    }
+
+    /// Looks a coordinate up.
+    #[inline]
+    pub fn find(&self, coordinate: &Coordinate) -> Option<Known> {
+        self.names.get(coordinate).map(|name| Known { name, first: self.first })
+    }
+
+    /// The rows of a part that takes its place, once nothing is added any more.
+    pub fn to_builder(&self) -> Builder {
+        let mut builder = Builder::with_seed(self.seed, self.first);
+        builder.names = self.names.iter().map(|name| name.coordinate.clone()).collect();
+        builder.rows = self.rows.iter().map(|(_, live)| live.row).collect();
+        builder.marks = self.marks.iter().map(|(_, mark)| *mark).collect();
+        builder
     }
 }
 
+/// The writer's side of a live part, the only one of it.
+#[derive(Debug)]
+pub(crate) struct LiveWriter {
+    live: Arc<Live>,
+    /// By the numbers of entities; `None` as long as the entity has no event here.
+    heads: Vec<Option<EntityHead>>,
+    keys: HashMap<u128, u64, foldhash::quality::RandomState>,
+}
+
 impl LiveWriter {
-    /// An empty index.
-    pub fn new() -> Self {
-        Self::default()
+    pub(crate) fn new(live: Arc<Live>) -> Self {
+        Self { live, heads: Vec::new(), keys: HashMap::default() }
     }
 
-    /// The side that can be shared with readers.
-    pub fn live(&self) -> &Arc<Live> {
+    pub(crate) fn live(&self) -> &Arc<Live> {
         &self.live
     }
 
-    /// How far the entity of a coordinate has come.
     #[inline]
-    pub fn head(&self, known: &Known) -> EntityHead {
-        self.heads.get(known.0.entity.number as usize).copied().unwrap_or_default()
+    pub(crate) fn head(&self, known: &Known) -> Option<EntityHead> {
+        self.heads.get(known.name.entity.number as usize).copied().flatten()
     }
 
-    /// Says how far the entity of a coordinate has come. A commit that is refused after all puts the old head back.
+    pub(crate) fn head_of(&self, entity: &str) -> Option<EntityHead> {
+        let chain = self.live.names.entity(entity)?;
+        self.heads.get(chain.number as usize).copied().flatten()
+    }
+
     #[inline]
-    pub fn set_head(&mut self, known: &Known, head: EntityHead) {
-        let number = known.0.entity.number as usize;
+    pub(crate) fn set_head(&mut self, known: &Known, head: Option<EntityHead>) {
+        let number = known.name.entity.number as usize;
         if self.heads.len() <= number {
-            self.heads.resize(number + 1, EntityHead::default());
+            self.heads.resize(number + 1, None);
         }
         self.heads[number] = head;
     }
 
-    /// The event that has this idempotency key.
     #[inline]
-    pub fn key(&self, key: u128) -> Option<u64> {
+    pub(crate) fn key(&self, key: u128) -> Option<u64> {
         self.keys.get(&key).copied()
     }
 
-    /// Makes a coordinate known.
-    pub fn intern(&mut self, coordinate: &Coordinate) -> Known {
-        Known(self.live.names.intern(coordinate))
+    pub(crate) fn intern(&self, coordinate: &Coordinate) -> Known {
+        Known { name: self.live.names.intern(coordinate), first: self.live.first }
     }
 
-    /// Adds the row of an event. Its entity's head is set by itself, with [`set_head`](Self::set_head).
     #[inline]
-    pub fn add(&mut self, known: &Known, added: &Added) {
-        let name = &known.0;
+    pub(crate) fn add(&mut self, known: &Known, added: &Added<'_>) {
+        let (name, live) = (&known.name, &self.live);
+        let number = u32::try_from(live.rows.count()).unwrap_or(u32::MAX);
         let sequence = added.id.sequence();
-        debug_assert_eq!(sequence, self.live.len(), "rows are added in order");
-        self.live.push(Row {
+        debug_assert_eq!(sequence, live.first + u64::from(number), "rows are added in order");
+        let row = Row {
             id: added.id,
-            offset: added.offset,
             revision: added.revision,
             time: added.time,
+            offset: added.offset,
             coordinate: name.number,
             kind: added.kind,
             extras: added.extras,
-            previous_in_entity: name.entity.newest(),
-            previous_in_scope: name.scope.newest(),
-        });
-        name.entity.set_newest(Link::to(sequence));
-        name.scope.set_newest(Link::to(sequence));
+        };
+        for mark in added.marks {
+            live.marks.push((*mark, number));
+        }
+        if added.revision == 0 {
+            live.new_entities.fetch_add(1, Ordering::Relaxed);
+        }
+        let (previous_in_entity, previous_in_scope) = (name.entity.newest(), name.scope.newest());
+        live.rows.push(LiveRow { row, previous_in_entity, previous_in_scope });
+        name.entity.set_newest(Link::to(number));
+        name.scope.set_newest(Link::to(number));
         if let Some(key) = added.key {
             self.keys.insert(key, sequence);
         }
-    }
-
-    /// Adds the event of a record that was read at `offset`.
-    pub fn add_record(&mut self, event: &EventRef<'_>, offset: u64) {
-        let known = self.intern(&event.coordinate());
-        let added = Added {
-            id: event.event_id(),
-            offset,
-            revision: event.revision(),
-            time: event.time(),
-            kind: event.kind(),
-            extras: Extras::of(event),
-            key: event.idempotency_key(),
-        };
-        self.add(&known, &added);
-        let (len, newest, hash) = (event.revision() + 1, Some(event.sequence()), event.event_hash());
-        self.set_head(&known, EntityHead { len, newest, hash });
-    }
-
-    pub(crate) fn keys(&self) -> impl Iterator<Item = (u128, u64)> {
-        self.keys.iter().map(|(key, sequence)| (*key, *sequence))
-    }
-
-    pub(crate) fn heads(&self) -> &[EntityHead] {
-        &self.heads
-    }
-
-    /// Puts back a coordinate, before any row, and the hash of its entity's newest event.
-    pub(crate) fn restore_name(&mut self, coordinate: &Coordinate, hash: EventHash) {
-        let known = self.intern(coordinate);
-        self.set_head(&known, EntityHead { hash, ..EntityHead::default() });
-    }
-
-    /// Puts back a row behind those that are there. False if it does not belong there.
-    pub(crate) fn restore_row(&mut self, row: &SavedRow) -> bool {
-        let Some(name) = self.live.names.by_number(row.coordinate) else { return false };
-        let known = Known(Arc::clone(name));
-        let head = self.head(&known);
-        let sequence = row.id.sequence();
-        if sequence != self.live.len() || row.revision != head.len {
-            return false;
-        }
-        let SavedRow { id, offset, revision, time, kind, extras, .. } = *row;
-        self.add(&known, &Added { id, offset, revision, time, kind, extras, key: None });
-        self.set_head(&known, EntityHead { len: revision + 1, newest: Some(sequence), hash: head.hash });
-        true
-    }
-
-    pub(crate) fn restore_keys(&mut self, keys: impl Iterator<Item = (u128, u64)>) {
-        self.keys.extend(keys);
     }
 }

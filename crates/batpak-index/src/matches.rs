@@ -1,84 +1,60 @@
-//! Finding the rows of a region.
+//! Finding the rows of a region, one tier after the other, in the order of their sequences or against it.
 
+use crate::blocks::Damaged;
+use crate::cursor::Cursor;
 use crate::live::Live;
-use crate::row::{Link, Row};
-use batpak_core::{Clause, Region, RowFacts};
+use crate::names::Link;
+use crate::layout::ZONE_ROWS;
+use crate::part::{Part, Postings};
+use crate::row::{Direction, Row, TIME, time_value};
+use crate::tiers::{Tier, Tiers};
+use batpak_core::{Clause, Coordinate, Region};
+use std::collections::BinaryHeap;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The order in which rows are given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Rising sequences.
-    Forward,
-    /// Falling sequences.
-    Backward,
-}
-
-/// Rows that belong to a region as far as rows can tell, one after the other.
+/// Rows that may belong to a region as far as rows can tell, as they are asked for. Where
+/// [`needs_record`](Self::needs_record) says so, the record has to be asked too.
 #[derive(Debug)]
 pub struct Matches {
-    live: Arc<Live>,
+    tiers: Arc<Tiers>,
     region: Region,
-    candidates: Candidates,
     direction: Direction,
+    /// The sequences that were not looked at yet.
+    left: Range<u64>,
+    walk: Option<Walk>,
+    coordinates: Coordinates,
+}
+
+/// Going through one tier.
+#[derive(Debug)]
+struct Walk {
+    /// Which of the tiers.
+    tier: usize,
+    first: u64,
+    candidates: Candidates,
+    /// For each clause a coordinate that it was asked about last, and whether it agreed.
+    asked: Vec<Option<(u32, bool)>>,
 }
 
 #[derive(Debug)]
 enum Candidates {
-    /// Every sequence of a range.
-    Range(Range<u64>),
-    /// These sequences, in rising order.
-    Listed(std::vec::IntoIter<u64>),
-    /// Those of one chain from its newest down, as they are asked for.
+    /// Of a part.
+    Union(Union),
+    /// Of a part, all rows.
+    Scan { cursor: Cursor, times: (u64, u64), zone: Option<u32> },
+    /// Of a live part.
+    Listed(std::vec::IntoIter<u32>),
+    /// Of a live part, all rows.
+    Range(Range<u32>),
+    /// Of a live part: a chain from its newest row down.
     Followed(Following),
 }
 
-/// A chain of events, followed against its order.
-#[derive(Debug)]
-struct Following {
-    next: Link,
-    by: By,
-    range: Range<u64>,
-}
-
-/// What the events of a chain have in common.
-#[derive(Clone, Copy, Debug)]
-enum By {
-    Entity,
-    Scope,
-}
-
-impl Following {
-    /// The chain that holds every event of a clause, if there is such a one.
-    fn of(live: &Live, clause: &Clause, range: &Range<u64>) -> Option<Self> {
-        let (by, chain) = match clause.entity() {
-            Some(entity) => (By::Entity, live.names().entity(entity)),
-            None => (By::Scope, live.names().scope(clause.scope()?)),
-        };
-        Some(Self { next: chain.map_or(Link::NONE, |chain| chain.newest()), by, range: range.clone() })
-    }
-
-    fn next(&mut self, live: &Live) -> Option<u64> {
-        loop {
-            let sequence = self.next.sequence().filter(|sequence| *sequence >= self.range.start)?;
-            let row = live.row(sequence)?;
-            self.next = match self.by {
-                By::Entity => row.previous_in_entity,
-                By::Scope => row.previous_in_scope,
-            };
-            if sequence < self.range.end {
-                return Some(sequence);
-            }
-        }
-    }
-}
-
 impl Matches {
-    pub(crate) fn new(live: Arc<Live>, region: &Region, range: Range<u64>, direction: Direction) -> Self {
-        let range = narrow(region, range.start..range.end.min(live.len()));
-        let candidates = candidates(&live, region, &range, direction).unwrap_or(Candidates::Range(range));
-        Self { live, region: region.clone(), candidates, direction }
+    pub(crate) fn new(tiers: Arc<Tiers>, region: &Region, range: Range<u64>, direction: Direction) -> Self {
+        let left = narrow(region, range.start..range.end.min(tiers.end()));
+        Self { tiers, region: region.clone(), direction, left, walk: None, coordinates: Coordinates::default() }
     }
 
     /// Whether the rows do not suffice to tell.
@@ -86,47 +62,155 @@ impl Matches {
         self.region.clauses().iter().any(Clause::needs_record)
     }
 
-    /// Whether a region is found by following chains of events; otherwise every row is looked at.
-    pub fn follows_chains(region: &Region) -> bool {
-        region.clauses().iter().all(|clause| clause.entity().is_some() || clause.scope().is_some())
+    /// Goes on with other tiers: after damage, once it is mended.
+    pub fn resume(&mut self, tiers: Arc<Tiers>) {
+        (self.tiers, self.walk) = (tiers, None);
+        self.coordinates = Coordinates::default();
     }
 
-    fn next_candidate(&mut self) -> Option<u64> {
-        match (&mut self.candidates, self.direction) {
-            (Candidates::Range(range), Direction::Forward) => range.next(),
-            (Candidates::Range(range), Direction::Backward) => range.next_back(),
-            (Candidates::Listed(list), Direction::Forward) => list.next(),
-            (Candidates::Listed(list), Direction::Backward) => list.next_back(),
-            (Candidates::Followed(chain), _) => chain.next(&self.live),
+    /// The next row.
+    ///
+    /// # Errors
+    /// `Damaged`: nothing is lost, [`resume`](Self::resume) goes on behind the last row that was given.
+    pub fn next_row(&mut self) -> Result<Option<Row>, Damaged> {
+        while !self.left.is_empty() {
+            if self.walk.is_none() {
+                let Some(walk) = self.plan()? else { continue };
+                self.walk = Some(walk);
+            }
+            let Some(walk) = &mut self.walk else { continue };
+            let row = match &self.tiers.tiers()[walk.tier] {
+                Tier::Part(part) => walk.next_of_part(part, &self.region, self.direction)?,
+                Tier::Live(live) => walk.next_of_live(live, &self.region, self.direction),
+            };
+            let tier = walk.tier;
+            if let Some(row) = row {
+                self.pass(row.sequence()..row.sequence() + 1);
+                return Ok(Some(row));
+            }
+            self.leave(tier);
+        }
+        Ok(None)
+    }
+
+    /// The coordinate of the row that was given last.
+    ///
+    /// # Errors
+    /// `Damaged`.
+    pub fn coordinate(&mut self, row: &Row) -> Result<Option<Coordinate>, Damaged> {
+        let Some(walk) = &self.walk else { return Ok(None) };
+        self.coordinates.get(walk.tier, row.coordinate, &self.tiers.tiers()[walk.tier])
+    }
+
+    /// What was looked at is not looked at again.
+    fn pass(&mut self, done: Range<u64>) {
+        match self.direction {
+            Direction::Forward => self.left.start = self.left.start.max(done.end),
+            Direction::Backward => self.left.end = self.left.end.min(done.start),
         }
     }
 
-    fn may_match(&self, row: &Row) -> bool {
-        let Some(coordinate) = self.live.coordinate(row.coordinate) else { return false };
-        let facts = RowFacts {
-            entity: coordinate.entity(),
-            scope: coordinate.scope(),
-            kind: row.kind,
-            time: row.time,
-            revision: row.revision,
-            sequence: row.sequence(),
+    fn leave(&mut self, tier: usize) {
+        self.walk = None;
+        let events = self.tiers.tiers()[tier].events();
+        self.pass(events);
+    }
+
+    /// How to go through the tier that is next; `None` if there is nothing in it.
+    fn plan(&mut self) -> Result<Option<Walk>, Damaged> {
+        let next = match self.direction {
+            Direction::Forward => self.left.start,
+            Direction::Backward => self.left.end - 1,
         };
-        self.region.clauses().iter().any(|clause| row.extras.can_match(clause) && clause.matches_row(&facts))
+        let Some(tier) = self.tiers.tier_of(next) else {
+            self.left = 0..0;
+            return Ok(None);
+        };
+        let events = self.tiers.tiers()[tier].events();
+        let row = |sequence: u64| u32::try_from(sequence.saturating_sub(events.start)).unwrap_or(u32::MAX);
+        let rows = row(self.left.start)..row(self.left.end.min(events.end));
+        let candidates = match &self.tiers.tiers()[tier] {
+            Tier::Part(part) => plan_part(part, &self.region, &rows, self.direction)?,
+            Tier::Live(live) => Some(plan_live(live, &self.region, &rows, self.direction)),
+        };
+        let Some(candidates) = candidates else {
+            self.pass(events);
+            return Ok(None);
+        };
+        let asked = vec![None; self.region.clauses().len()];
+        Ok(Some(Walk { tier, first: events.start, candidates, asked }))
     }
 }
 
-impl Iterator for Matches {
-    type Item = Row;
-
-    fn next(&mut self) -> Option<Row> {
+impl Walk {
+    fn next_of_part(
+        &mut self,
+        part: &Part,
+        region: &Region,
+        direction: Direction,
+    ) -> Result<Option<Row>, Damaged> {
         loop {
-            let sequence = self.next_candidate()?;
-            let row = *self.live.row(sequence)?;
-            if self.may_match(&row) {
+            let number = match &mut self.candidates {
+                Candidates::Union(union) => union.next(part, direction)?,
+                Candidates::Scan { cursor, times, zone } => next_of_scan(part, cursor, *times, zone, direction)?,
+                _ => None,
+            };
+            let Some(number) = number else { return Ok(None) };
+            let row = part.row(number)?;
+            if row.sequence() == self.first + u64::from(number) && self.may_match(part, region, &row)? {
+                return Ok(Some(row));
+            }
+        }
+    }
+
+    fn may_match(&mut self, part: &Part, region: &Region, row: &Row) -> Result<bool, Damaged> {
+        for (clause, asked) in region.clauses().iter().zip(&mut self.asked) {
+            if !row_matches(clause, row) {
+                continue;
+            }
+            let agrees = match *asked {
+                Some((coordinate, agrees)) if coordinate == row.coordinate => agrees,
+                _ if !has_names(clause) => true,
+                _ => {
+                    let (entity, scope) = part.name(row.coordinate)?;
+                    clause.matches_names(entity, scope)
+                }
+            };
+            *asked = Some((row.coordinate, agrees));
+            if agrees {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn next_of_live(&mut self, live: &Live, region: &Region, direction: Direction) -> Option<Row> {
+        loop {
+            let number = match (&mut self.candidates, direction) {
+                (Candidates::Range(range), Direction::Forward) => range.next(),
+                (Candidates::Range(range), Direction::Backward) => range.next_back(),
+                (Candidates::Listed(list), Direction::Forward) => list.next(),
+                (Candidates::Listed(list), Direction::Backward) => list.next_back(),
+                (Candidates::Followed(chain), _) => chain.next(live),
+                _ => None,
+            };
+            let row = live.live_row(number?)?.row;
+            let coordinate = live.coordinate(row.coordinate)?;
+            let mut clauses = region.clauses().iter().filter(|clause| row_matches(clause, &row));
+            if clauses.any(|clause| clause.matches_names(coordinate.entity(), coordinate.scope())) {
                 return Some(row);
             }
         }
     }
+}
+
+#[inline]
+fn row_matches(clause: &Clause, row: &Row) -> bool {
+    row.extras.can_match(clause) && clause.matches_numbers(row.kind, row.time, row.revision, row.sequence())
+}
+
+fn has_names(clause: &Clause) -> bool {
+    clause.entity().is_some() || clause.entity_prefix().is_some() || clause.scope().is_some()
 }
 
 /// The part of `range` that any clause allows.
@@ -137,17 +221,285 @@ fn narrow(region: &Region, range: Range<u64>) -> Range<u64> {
     range.start.max(first)..range.end.min(last.saturating_add(1))
 }
 
-/// The events of all clauses by their chains, if each of them names an entity or a scope.
-fn candidates(live: &Live, region: &Region, range: &Range<u64>, direction: Direction) -> Option<Candidates> {
-    if let ([clause], Direction::Backward) = (region.clauses(), direction) {
-        return Following::of(live, clause, range).map(Candidates::Followed);
-    }
-    let mut sequences = Vec::new();
+/// The candidates of all clauses; `None` if there are none.
+fn plan_part(
+    part: &Part,
+    region: &Region,
+    rows: &Range<u32>,
+    direction: Direction,
+) -> Result<Option<Candidates>, Damaged> {
+    let bounds = part.header().fields[TIME];
+    let mut all = Vec::new();
     for clause in region.clauses() {
-        let mut chain = Following::of(live, clause, range)?;
-        sequences.extend(std::iter::from_fn(|| chain.next(live)));
+        let (first, last) = times_of(clause);
+        if last < bounds.min || first > bounds.max {
+            continue;
+        }
+        let Some(postings) = shortest(part, clause)? else {
+            let cursor = Cursor::new(part, Postings::Rows { from: 0, to: part.rows() }, rows)?;
+            return Ok(Some(Candidates::Scan { cursor, times: all_times(region), zone: None }));
+        };
+        all.extend(postings);
     }
-    sequences.sort_unstable();
-    sequences.dedup();
-    Some(Candidates::Listed(sequences.into_iter()))
+    let cursors: Result<Vec<Cursor>, Damaged> =
+        all.into_iter().map(|postings| Cursor::new(part, postings, rows)).collect();
+    let union = Union::new(part, cursors?, direction)?;
+    Ok(union.map(Candidates::Union))
+}
+
+/// The first and the last time of a clause.
+fn times_of(clause: &Clause) -> (u64, u64) {
+    (time_value(*clause.time().start()), time_value(*clause.time().end()))
+}
+
+/// The first and the last time of any clause.
+fn all_times(region: &Region) -> (u64, u64) {
+    let times = region.clauses().iter().map(times_of);
+    times.fold((u64::MAX, 0), |all, (first, last)| (all.0.min(first), all.1.max(last)))
+}
+
+/// The postings that hold every row of a clause and the fewest others; `None` if it has to be all rows.
+fn shortest(part: &Part, clause: &Clause) -> Result<Option<Vec<Postings>>, Damaged> {
+    let seed = part.seed();
+    let mut best: Option<Vec<Postings>> = None;
+    let mut least = part.rows();
+    let mut consider = |hashes: &mut dyn Iterator<Item = u64>| {
+        let found: Result<Vec<Postings>, Damaged> = hashes.map(|hash| part.find(hash)).collect();
+        let found = found?;
+        let count = found.iter().fold(0_u32, |sum, postings| sum.saturating_add(postings.count()));
+        if count < least || best.is_none() && count == least {
+            (best, least) = (Some(found), count);
+        }
+        Ok(())
+    };
+    let one = |hash: u64| std::iter::once(hash);
+    if let Some(entity) = clause.entity() {
+        consider(&mut one(seed.entity(entity)))?;
+    }
+    if let Some(scope) = clause.scope() {
+        consider(&mut one(seed.scope(scope)))?;
+    }
+    for tag in clause.tags() {
+        consider(&mut one(seed.tag(tag)))?;
+    }
+    if let Some(id) = clause.correlation_id() {
+        consider(&mut one(seed.correlation(id)))?;
+    }
+    if let Some(id) = clause.causation_id() {
+        consider(&mut one(seed.causation(id)))?;
+    }
+    if let Some(kinds) = clause.kinds() {
+        consider(&mut kinds.iter().map(|kind| seed.kind(*kind)))?;
+    }
+    if let Some(category) = clause.category() {
+        consider(&mut one(seed.category(category)))?;
+    }
+    if let Some(prefix) = clause.entity_prefix().filter(|prefix| !prefix.is_empty()) {
+        let hashes = entities_from(part, prefix, least)?;
+        if let Some(hashes) = hashes {
+            let found: Result<Vec<Postings>, Damaged> = hashes.into_iter().map(|hash| part.find(hash)).collect();
+            let found = found?;
+            if found.iter().fold(0_u32, |sum, postings| sum.saturating_add(postings.count())) <= least {
+                best = Some(found);
+            }
+        }
+    }
+    Ok(best)
+}
+
+/// The hashes of all entities that begin with `prefix`, unless there are more than `most`.
+fn entities_from(part: &Part, prefix: &str, most: u32) -> Result<Option<Vec<u64>>, Damaged> {
+    let names = part.names_from(prefix)?;
+    if names.len() > most as usize {
+        return Ok(None);
+    }
+    let mut hashes = Vec::with_capacity(names.len());
+    let mut last = None;
+    for number in names {
+        let entity = part.name(number)?.0;
+        if last != Some(entity) {
+            hashes.push(part.seed().entity(entity));
+        }
+        last = Some(entity);
+    }
+    Ok(Some(hashes))
+}
+
+/// The next row of a zone in which any time can match.
+fn next_of_scan(
+    part: &Part,
+    cursor: &mut Cursor,
+    times: (u64, u64),
+    zone: &mut Option<u32>,
+    direction: Direction,
+) -> Result<Option<u32>, Damaged> {
+    let rows_of_zone = u32::try_from(ZONE_ROWS).unwrap_or(1);
+    while let Some(row) = cursor.next(part, direction)? {
+        let this = row / rows_of_zone;
+        if times == (0, u64::MAX) || *zone == Some(this) {
+            return Ok(Some(row));
+        }
+        let (first, last) = part.zone(this)?;
+        if first <= times.1 && last >= times.0 {
+            *zone = Some(this);
+            return Ok(Some(row));
+        }
+        match direction {
+            Direction::Forward => cursor.skip_to((this + 1).saturating_mul(rows_of_zone), direction),
+            Direction::Backward if this == 0 => return Ok(None),
+            Direction::Backward => cursor.skip_to(this * rows_of_zone - 1, direction),
+        }
+    }
+    Ok(None)
+}
+
+/// Several lists as one, each row once.
+#[derive(Debug)]
+enum Union {
+    One(Cursor),
+    Many { cursors: Vec<Cursor>, heads: BinaryHeap<(i64, usize)>, last: Option<u32> },
+}
+
+impl Union {
+    /// `None` if they are all empty.
+    fn new(part: &Part, mut cursors: Vec<Cursor>, direction: Direction) -> Result<Option<Self>, Damaged> {
+        if cursors.len() < 2 {
+            return Ok(cursors.pop().map(Self::One));
+        }
+        let mut heads = BinaryHeap::with_capacity(cursors.len());
+        for (which, cursor) in cursors.iter_mut().enumerate() {
+            heads.extend(cursor.next(part, direction)?.map(|row| (rank(row, direction), which)));
+        }
+        Ok((!heads.is_empty()).then_some(Self::Many { cursors, heads, last: None }))
+    }
+
+    fn next(&mut self, part: &Part, direction: Direction) -> Result<Option<u32>, Damaged> {
+        let (cursors, heads, last) = match self {
+            Self::One(cursor) => return cursor.next(part, direction),
+            Self::Many { cursors, heads, last } => (cursors, heads, last),
+        };
+        while let Some((rank_of_row, which)) = heads.pop() {
+            heads.extend(cursors[which].next(part, direction)?.map(|row| (rank(row, direction), which)));
+            let row = u32::try_from(rank_of_row.unsigned_abs()).unwrap_or(u32::MAX);
+            if *last != Some(row) {
+                *last = Some(row);
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What is highest for the row that comes first.
+fn rank(row: u32, direction: Direction) -> i64 {
+    match direction {
+        Direction::Forward => -i64::from(row),
+        Direction::Backward => i64::from(row),
+    }
+}
+
+/// A chain of rows, followed against its order.
+#[derive(Debug)]
+struct Following {
+    next: Link,
+    by: By,
+    rows: Range<u32>,
+}
+
+/// What the rows of a chain have in common.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Entity,
+    Scope,
+}
+
+impl Following {
+    /// The chain that holds every row of a clause, if there is such a one.
+    fn of(live: &Live, clause: &Clause, rows: &Range<u32>) -> Option<Self> {
+        let (by, chain) = match clause.entity() {
+            Some(entity) => (By::Entity, live.names().entity(entity)),
+            None => (By::Scope, live.names().scope(clause.scope()?)),
+        };
+        Some(Self { next: chain.map_or(Link::NONE, |chain| chain.newest()), by, rows: rows.clone() })
+    }
+
+    fn next(&mut self, live: &Live) -> Option<u32> {
+        loop {
+            let number = self.next.row().filter(|row| *row >= self.rows.start)?;
+            let row = live.live_row(number)?;
+            self.next = match self.by {
+                By::Entity => row.previous_in_entity,
+                By::Scope => row.previous_in_scope,
+            };
+            if number < self.rows.end {
+                return Some(number);
+            }
+        }
+    }
+}
+
+/// The candidates of all clauses in the live part.
+fn plan_live(live: &Live, region: &Region, rows: &Range<u32>, direction: Direction) -> Candidates {
+    if let ([clause], Direction::Backward) = (region.clauses(), direction)
+        && let Some(chain) = Following::of(live, clause, rows)
+    {
+        return Candidates::Followed(chain);
+    }
+    let mut numbers = Vec::new();
+    for clause in region.clauses() {
+        if let (None, Some(hash)) = (clause.entity(), live.mark_of(clause)) {
+            numbers.extend(live.marked(hash, rows));
+        } else if let Some(mut chain) = Following::of(live, clause, rows) {
+            numbers.extend(std::iter::from_fn(|| chain.next(live)));
+        } else {
+            return Candidates::Range(rows.clone());
+        }
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    Candidates::Listed(numbers.into_iter())
+}
+
+/// Coordinates that were made from the texts of a part a moment ago.
+#[derive(Debug, Default)]
+struct Coordinates {
+    tier: usize,
+    slots: Vec<Option<(u32, Coordinate)>>,
+    newest: Option<(u32, Coordinate)>,
+}
+
+const SLOTS: usize = 1024;
+
+impl Coordinates {
+    #[inline]
+    fn get(&mut self, tier: usize, number: u32, from: &Tier) -> Result<Option<Coordinate>, Damaged> {
+        let part = match from {
+            Tier::Live(live) => return Ok(live.coordinate(number).cloned()),
+            Tier::Part(part) => part,
+        };
+        if self.tier != tier {
+            *self = Self { tier, ..Self::default() };
+        }
+        if let Some((newest, coordinate)) = &self.newest
+            && *newest == number
+        {
+            return Ok(Some(coordinate.clone()));
+        }
+        if let Some((newest, _)) = self.newest.take()
+            && self.slots.is_empty()
+            && newest != number
+        {
+            // More than one occurs.
+            self.slots.resize(SLOTS, None);
+        }
+        let coordinate = match self.slots.get(number as usize % SLOTS) {
+            Some(Some((found, coordinate))) if *found == number => coordinate.clone(),
+            _ => part.coordinate(number)?,
+        };
+        if let Some(slot) = self.slots.get_mut(number as usize % SLOTS) {
+            *slot = Some((number, coordinate.clone()));
+        }
+        self.newest = Some((number, coordinate.clone()));
+        Ok(Some(coordinate))
+    }
 }

@@ -1,10 +1,10 @@
-//! Coordinates, entities and scopes that occur, and the newest event of each.
+//! Coordinates, entities and scopes of the live part, and the newest row of each.
 
-use crate::row::Link;
 use batpak_core::Coordinate;
-use papaya::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use papaya::{Equivalent, HashMap};
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 type Map<K, V> = HashMap<K, V, foldhash::quality::RandomState>;
 
@@ -15,42 +15,89 @@ pub(crate) struct Name {
     pub(crate) number: u32,
     pub(crate) entity: Arc<Chain>,
     pub(crate) scope: Arc<Chain>,
+    /// Another one of the same entity.
+    next: OnceLock<Arc<Name>>,
 }
 
-/// The events of an entity or a scope, by the newest one; each row names the one before.
+/// The rows of an entity or a scope, by the newest one; each row names the one before.
 #[derive(Debug)]
 pub(crate) struct Chain {
     pub(crate) number: u32,
-    newest: AtomicU64,
+    newest: AtomicU32,
+}
+
+/// A row by its number within the live part, or none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Link(u32);
+
+impl Link {
+    pub(crate) const NONE: Self = Self(0);
+
+    pub(crate) fn to(row: u32) -> Self {
+        Self(row + 1)
+    }
+
+    pub(crate) fn row(self) -> Option<u32> {
+        self.0.checked_sub(1)
+    }
 }
 
 impl Chain {
     fn new(number: u32) -> Self {
-        Self { number, newest: AtomicU64::new(Link::NONE.as_u64()) }
+        Self { number, newest: AtomicU32::new(0) }
     }
 
     pub(crate) fn newest(&self) -> Link {
         // Acquire: pairs with the Release in `set_newest`, so that the row that is named can be read.
-        Link::from_u64(self.newest.load(Ordering::Acquire))
+        Link(self.newest.load(Ordering::Acquire))
     }
 
     pub(crate) fn set_newest(&self, link: Link) {
-        self.newest.store(link.as_u64(), Ordering::Release);
+        self.newest.store(link.0, Ordering::Release);
+    }
+}
+
+/// A coordinate that is found by its entity.
+#[derive(Debug)]
+struct ByEntity(Coordinate);
+
+impl Hash for ByEntity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.entity().hash(state);
+    }
+}
+
+impl PartialEq for ByEntity {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.entity() == other.0.entity()
+    }
+}
+
+impl Eq for ByEntity {}
+
+impl Equivalent<ByEntity> for str {
+    fn equivalent(&self, key: &ByEntity) -> bool {
+        self == key.0.entity()
     }
 }
 
 /// All names. Readers take no lock; one writer adds.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    coordinates: Map<Coordinate, Arc<Name>>,
-    entities: Map<Box<str>, Arc<Chain>>,
+    /// The first coordinate of each entity; it leads to the others.
+    entities: Map<ByEntity, Arc<Name>>,
     scopes: Map<Box<str>, Arc<Chain>>,
     by_number: boxcar::Vec<Arc<Name>>,
 }
 
 impl Names {
     pub(crate) fn get(&self, coordinate: &Coordinate) -> Option<Arc<Name>> {
-        self.coordinates.pin().get(coordinate).cloned()
+        let entities = self.entities.pin();
+        let mut name = entities.get(coordinate.entity())?;
+        while name.coordinate.scope() != coordinate.scope() {
+            name = name.next.get()?;
+        }
+        Some(Arc::clone(name))
     }
 
     pub(crate) fn by_number(&self, number: u32) -> Option<&Arc<Name>> {
@@ -58,15 +105,11 @@ impl Names {
     }
 
     pub(crate) fn entity(&self, entity: &str) -> Option<Arc<Chain>> {
-        self.entities.pin().get(entity).cloned()
+        self.entities.pin().get(entity).map(|name| Arc::clone(&name.entity))
     }
 
     pub(crate) fn scope(&self, scope: &str) -> Option<Arc<Chain>> {
         self.scopes.pin().get(scope).cloned()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.by_number.count()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Name>> {
@@ -75,27 +118,40 @@ impl Names {
 
     /// The name of a coordinate, which is added if it is new. Only the writer calls this.
     pub(crate) fn intern(&self, coordinate: &Coordinate) -> Arc<Name> {
-        if let Some(name) = self.get(coordinate) {
-            return name;
+        let entities = self.entities.pin();
+        let first = entities.get(coordinate.entity());
+        let mut last = first;
+        while let Some(name) = last {
+            if name.coordinate.scope() == coordinate.scope() {
+                return Arc::clone(name);
+            }
+            let Some(next) = name.next.get() else { break };
+            last = Some(next);
         }
+        let number = u32::try_from(self.by_number.count()).unwrap_or(u32::MAX);
         let name = Arc::new(Name {
             coordinate: coordinate.clone(),
-            number: u32::try_from(self.by_number.count()).unwrap_or(u32::MAX),
-            entity: chain(&self.entities, coordinate.entity()),
-            scope: chain(&self.scopes, coordinate.scope()),
+            number,
+            entity: first.map_or_else(|| Arc::new(Chain::new(number)), |name| Arc::clone(&name.entity)),
+            scope: self.scope_chain(coordinate.scope()),
+            next: OnceLock::new(),
         });
         self.by_number.push(Arc::clone(&name));
-        self.coordinates.pin().insert(coordinate.clone(), Arc::clone(&name));
+        match last {
+            // Nobody else sets it.
+            Some(last) => drop(last.next.set(Arc::clone(&name))),
+            None => drop(entities.insert(ByEntity(coordinate.clone()), Arc::clone(&name))),
+        }
         name
     }
-}
 
-fn chain(map: &Map<Box<str>, Arc<Chain>>, name: &str) -> Arc<Chain> {
-    let map = map.pin();
-    if let Some(chain) = map.get(name) {
-        return Arc::clone(chain);
+    fn scope_chain(&self, scope: &str) -> Arc<Chain> {
+        let scopes = self.scopes.pin();
+        if let Some(chain) = scopes.get(scope) {
+            return Arc::clone(chain);
+        }
+        let chain = Arc::new(Chain::new(0));
+        scopes.insert(scope.into(), Arc::clone(&chain));
+        chain
     }
-    let chain = Arc::new(Chain::new(u32::try_from(map.len()).unwrap_or(u32::MAX)));
-    map.insert(name.into(), Arc::clone(&chain));
-    chain
 }

@@ -1,35 +1,74 @@
 //! What the index holds of an event.
 
-use batpak_core::{EventId, EventKind, EventRef, Timestamp};
+use crate::layout::FIELDS;
+use batpak_core::{Clause, EventId, EventKind, EventRef, Timestamp};
 
 /// One event as the index knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Id of the event, which holds its sequence.
     pub id: EventId,
-    /// Offset of its record in the file of its segment, in bytes.
-    pub offset: u64,
     /// Position in its entity's stream.
     pub revision: u64,
     /// The wall clock when it was appended.
     pub time: Timestamp,
-    /// Number of its coordinate, see [`Live::coordinate`](crate::Live::coordinate).
+    /// Offset of its record in the file of its segment, in bytes.
+    pub offset: u32,
+    /// Number of its coordinate in the part of the index that the row comes from.
     pub coordinate: u32,
     /// Kind of event.
     pub kind: EventKind,
     /// What its record has beyond what stands here.
     pub extras: Extras,
-    /// The event before in the same entity.
-    pub(crate) previous_in_entity: Link,
-    /// The event before in the same scope.
-    pub(crate) previous_in_scope: Link,
 }
 
 impl Row {
     /// Position in the store.
+    #[inline]
     pub fn sequence(&self) -> u64 {
         self.id.sequence()
     }
+
+    /// What a part stores of it. The order of times is that of their values.
+    pub(crate) fn values(&self) -> [u64; FIELDS] {
+        [
+            time_value(self.time),
+            // Zero, unless the clock went back.
+            self.id.millis().wrapping_sub(self.time.unix_millis()),
+            self.id.random(),
+            self.offset.into(),
+            self.revision,
+            self.coordinate.into(),
+            self.kind.as_u16().into(),
+            self.extras.0.into(),
+        ]
+    }
+
+    /// The row with these values; `None` if no row has them.
+    pub(crate) fn of_values(sequence: u64, values: [u64; FIELDS]) -> Option<Self> {
+        let [time, ahead, random, offset, revision, coordinate, kind, extras] = values;
+        let time = Timestamp::from_nanos((time ^ SIGN).cast_signed());
+        Some(Self {
+            id: EventId::compose(time.unix_millis().wrapping_add(ahead), sequence, random).ok()?,
+            revision,
+            time,
+            offset: u32::try_from(offset).ok()?,
+            coordinate: u32::try_from(coordinate).ok()?,
+            kind: EventKind::from_u16(u16::try_from(kind).ok()?),
+            extras: Extras(u8::try_from(extras).ok()?),
+        })
+    }
+}
+
+const SIGN: u64 = 1 << 63;
+
+/// Index of the time among the values of a row.
+pub(crate) const TIME: usize = 0;
+/// Index of the coordinate's number.
+pub(crate) const COORDINATE: usize = 5;
+
+pub(crate) fn time_value(time: Timestamp) -> u64 {
+    time.as_nanos().cast_unsigned() ^ SIGN
 }
 
 /// Which optional fields a record has that a query can ask for.
@@ -43,7 +82,8 @@ impl Extras {
 
     /// Those of a record.
     pub fn of(event: &EventRef<'_>) -> Self {
-        Self::new(event.tags().next().is_some(), event.correlation_id().is_some(), event.causation_id().is_some())
+        let tags = event.tags().next().is_some();
+        Self::new(tags, event.correlation_id().is_some(), event.causation_id().is_some())
     }
 
     /// Those of an event with or without tags, correlation id and causation id.
@@ -54,33 +94,18 @@ impl Extras {
     }
 
     /// Whether the record can satisfy what `clause` asks of it.
-    pub fn can_match(self, clause: &batpak_core::Clause) -> bool {
-        let needed =
-            Self::new(!clause.tags().is_empty(), clause.correlation_id().is_some(), clause.causation_id().is_some());
+    pub fn can_match(self, clause: &Clause) -> bool {
+        let tags = !clause.tags().is_empty();
+        let needed = Self::new(tags, clause.correlation_id().is_some(), clause.causation_id().is_some());
         self.0 & needed.0 == needed.0
     }
 }
 
-/// A sequence, or none: one number instead of two.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Link(u64);
-
-impl Link {
-    pub(crate) const NONE: Self = Self(0);
-
-    pub(crate) fn to(sequence: u64) -> Self {
-        Self(sequence + 1)
-    }
-
-    pub(crate) fn sequence(self) -> Option<u64> {
-        self.0.checked_sub(1)
-    }
-
-    pub(crate) fn as_u64(self) -> u64 {
-        self.0
-    }
-
-    pub(crate) fn from_u64(value: u64) -> Self {
-        Self(value)
-    }
+/// The order in which rows are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Rising sequences.
+    Forward,
+    /// Falling sequences.
+    Backward,
 }
