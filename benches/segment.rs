@@ -3,7 +3,7 @@
 //! Items are records. `BATPAK_BENCH_DIR` says where the directory is made.
 #![expect(clippy::unwrap_used, reason = "a bench stops where something fails")]
 
-use batpak_segment::{Environment, Frame, Log, LogConfig, LogReader, Position, WritePath};
+use batpak_segment::{Environment, Frame, Log, LogConfig, LogError, LogReader, Position, Unrecovered, WritePath};
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use std::path::Path;
@@ -200,6 +200,38 @@ fn copy(dir: &Path) -> TempDir {
         std::fs::File::open(to).unwrap().sync_all().unwrap();
     }
     left
+}
+
+/// What the log does before it writes: 260,000 records of 200 bytes in one segment, none of them synced.
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn recover_64_mib(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let log = open(dir.path());
+    for _ in 0..260_000 {
+        log.append(&[7; 200]).unwrap();
+    }
+    assert_eq!(log.reader().segment_count(), 1);
+    bencher.with_inputs(|| copy(dir.path())).bench_local_refs(|left| {
+        Unrecovered::open(Environment::default(), left.path(), LogConfig::default())
+            .unwrap()
+            .recover_after(|_, _| Err::<(), _>(LogError::Closed))
+            .unwrap_err()
+    });
+    drop(log);
+}
+
+/// Opening what was closed, by the number of segments.
+#[divan::bench(args = [1, 100, 1000], sample_count = 20, sample_size = 1)]
+fn open_segments(bencher: Bencher<'_, '_>, segments: usize) {
+    let dir = directory();
+    let log = open(dir.path());
+    for _ in 1..segments {
+        log.append(&[7; 128]).unwrap();
+        log.rotate().unwrap();
+    }
+    log.close().unwrap();
+    drop(log);
+    bencher.bench_local(|| LogReader::open(&Environment::default(), dir.path(), 4).unwrap());
 }
 
 #[divan::bench(sample_count = 20, sample_size = 1)]
