@@ -7,6 +7,7 @@ use batpak_segment::{Environment, Frame, Log, LogConfig, LogError, LogReader, Po
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 const SIZES: [usize; 2] = [128, 16 << 10];
@@ -147,20 +148,56 @@ fn rotate(bencher: Bencher<'_, '_>) {
     bencher.with_inputs(|| log.append(&[7; 128]).unwrap()).bench_local_values(|_| log.rotate().unwrap());
 }
 
-#[divan::bench]
-fn read_at_random(bencher: Bencher<'_, '_>) {
+/// Reads of one thread's own kind of random positions, each of them a thousand.
+fn read_at_random<T>(bencher: Bencher<'_, '_>, positions: &[Position], read: impl Fn(Position) -> T + Sync) {
+    let seed = AtomicUsize::new(0);
+    bencher.counter(ItemsCount::new(1000_u32)).with_inputs(|| seed.fetch_add(1, Ordering::Relaxed)).bench_values(
+        |seed| {
+            for n in 0..1000 {
+                black_box(read(black_box(positions[(seed * 1000 + n) * 7919 % positions.len()])));
+            }
+        },
+    );
+}
+
+/// In one sealed segment.
+#[divan::bench(threads = [1, 2])]
+fn read_with_record(bencher: Bencher<'_, '_>) {
     let dir = directory();
     let (log, positions) = filled(dir.path());
-    let mut buffer = Vec::new();
-    let mut at = 0;
-    bencher.counter(ItemsCount::new(1_u32)).bench_local(|| {
-        at = (at + 7919) % positions.len();
-        log.read(black_box(positions[at]), &mut buffer).unwrap().len()
-    });
+    log.rotate().unwrap();
+    let reader = log.reader();
+    read_at_random(bencher, &positions, |at| reader.with_record(at, |bytes| bytes[0]).unwrap());
+}
+
+/// In the segment that is written to.
+#[divan::bench(threads = [1, 2])]
+fn read_with_record_active(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let (log, positions) = filled(dir.path());
+    let reader = log.reader();
+    read_at_random(bencher, &positions, |at| reader.with_record(at, |bytes| bytes[0]).unwrap());
+}
+
+#[divan::bench]
+fn read_pinned(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let (log, positions) = filled(dir.path());
+    log.rotate().unwrap();
+    read_at_random(bencher, &positions, |at| log.reader().pin(at).unwrap().len());
+}
+
+#[divan::bench]
+fn read_view(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let (log, positions) = filled(dir.path());
+    log.rotate().unwrap();
+    let view = log.reader().view(0).unwrap();
+    read_at_random(bencher, &positions, |at| view.read(at, &mut Vec::new()).unwrap().len());
 }
 
 #[divan::bench(sample_count = 20, sample_size = 1)]
-fn iterate(bencher: Bencher<'_, '_>) {
+fn read_records(bencher: Bencher<'_, '_>) {
     let dir = directory();
     let (log, _) = filled(dir.path());
     bencher.counter(ItemsCount::new(MANY)).bench_local(|| {

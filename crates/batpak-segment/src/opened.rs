@@ -65,7 +65,8 @@ impl Opened {
         let path = &slot.segment.path;
         let file = self.file_system.open(path, OpenMode::Read).map_err(LogError::io("open", path))?;
         let source = Arc::new(Source::sealed(file).map_err(LogError::io("read", path))?);
-        slot.used.store(self.epoch.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        // In the epoch that ends: what is read from now on was read later.
+        slot.used.store(self.epoch.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         slot.source.store(Some(Arc::clone(&source)));
         slots.push(Arc::clone(slot));
         Ok(source)
