@@ -3,10 +3,11 @@
 //! Items are records. `BATPAK_BENCH_DIR` says where the directory is made.
 #![expect(clippy::unwrap_used, reason = "a bench stops where something fails")]
 
-use batpak_segment::{Environment, Frame, Log, LogConfig, LogReader, Position, WritePath};
+use batpak_segment::{Environment, Frame, Log, LogConfig, LogError, LogReader, Position, Unrecovered, WritePath};
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 const SIZES: [usize; 2] = [128, 16 << 10];
@@ -147,20 +148,56 @@ fn rotate(bencher: Bencher<'_, '_>) {
     bencher.with_inputs(|| log.append(&[7; 128]).unwrap()).bench_local_values(|_| log.rotate().unwrap());
 }
 
-#[divan::bench]
-fn read_at_random(bencher: Bencher<'_, '_>) {
+/// Reads of one thread's own kind of random positions, each of them a thousand.
+fn read_at_random<T>(bencher: Bencher<'_, '_>, positions: &[Position], read: impl Fn(Position) -> T + Sync) {
+    let seed = AtomicUsize::new(0);
+    bencher.counter(ItemsCount::new(1000_u32)).with_inputs(|| seed.fetch_add(1, Ordering::Relaxed)).bench_values(
+        |seed| {
+            for n in 0..1000 {
+                black_box(read(black_box(positions[(seed * 1000 + n) * 7919 % positions.len()])));
+            }
+        },
+    );
+}
+
+/// In one sealed segment.
+#[divan::bench(threads = [1, 2])]
+fn read_with_record(bencher: Bencher<'_, '_>) {
     let dir = directory();
     let (log, positions) = filled(dir.path());
-    let mut buffer = Vec::new();
-    let mut at = 0;
-    bencher.counter(ItemsCount::new(1_u32)).bench_local(|| {
-        at = (at + 7919) % positions.len();
-        log.read(black_box(positions[at]), &mut buffer).unwrap().len()
-    });
+    log.rotate().unwrap();
+    let reader = log.reader();
+    read_at_random(bencher, &positions, |at| reader.with_record(at, |bytes| bytes[0]).unwrap());
+}
+
+/// In the segment that is written to.
+#[divan::bench(threads = [1, 2])]
+fn read_with_record_active(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let (log, positions) = filled(dir.path());
+    let reader = log.reader();
+    read_at_random(bencher, &positions, |at| reader.with_record(at, |bytes| bytes[0]).unwrap());
+}
+
+#[divan::bench]
+fn read_pinned(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let (log, positions) = filled(dir.path());
+    log.rotate().unwrap();
+    read_at_random(bencher, &positions, |at| log.reader().pin(at).unwrap().len());
+}
+
+#[divan::bench]
+fn read_view(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let (log, positions) = filled(dir.path());
+    log.rotate().unwrap();
+    let view = log.reader().view(0).unwrap();
+    read_at_random(bencher, &positions, |at| view.read(at, &mut Vec::new()).unwrap().len());
 }
 
 #[divan::bench(sample_count = 20, sample_size = 1)]
-fn iterate(bencher: Bencher<'_, '_>) {
+fn read_records(bencher: Bencher<'_, '_>) {
     let dir = directory();
     let (log, _) = filled(dir.path());
     bencher.counter(ItemsCount::new(MANY)).bench_local(|| {
@@ -200,6 +237,38 @@ fn copy(dir: &Path) -> TempDir {
         std::fs::File::open(to).unwrap().sync_all().unwrap();
     }
     left
+}
+
+/// What the log does before it writes: 260,000 records of 200 bytes in one segment, none of them synced.
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn recover_64_mib(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let log = open(dir.path());
+    for _ in 0..260_000 {
+        log.append(&[7; 200]).unwrap();
+    }
+    assert_eq!(log.reader().segment_count(), 1);
+    bencher.with_inputs(|| copy(dir.path())).bench_local_refs(|left| {
+        Unrecovered::open(Environment::default(), left.path(), LogConfig::default())
+            .unwrap()
+            .recover_after(|_, _| Err::<(), _>(LogError::Closed))
+            .unwrap_err()
+    });
+    drop(log);
+}
+
+/// Opening what was closed, by the number of segments.
+#[divan::bench(args = [1, 100, 1000], sample_count = 20, sample_size = 1)]
+fn open_segments(bencher: Bencher<'_, '_>, segments: usize) {
+    let dir = directory();
+    let log = open(dir.path());
+    for _ in 1..segments {
+        log.append(&[7; 128]).unwrap();
+        log.rotate().unwrap();
+    }
+    log.close().unwrap();
+    drop(log);
+    bencher.bench_local(|| LogReader::open(&Environment::default(), dir.path(), 4).unwrap());
 }
 
 #[divan::bench(sample_count = 20, sample_size = 1)]

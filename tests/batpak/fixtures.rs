@@ -112,8 +112,8 @@ impl File for MappableFile {
         self.0.sync()
     }
 
-    fn map(&self) -> io::Result<Option<Box<dyn Mapping>>> {
-        let mut bytes = vec![0; usize::try_from(self.0.len()?).expect("a length")];
+    fn map(&self, len: u64) -> io::Result<Option<Box<dyn Mapping>>> {
+        let mut bytes = vec![0; usize::try_from(len).expect("a length")];
         let n = self.0.read_at(&mut bytes, 0)?;
         bytes.truncate(n);
         Ok(Some(Box::new(Copy(bytes))))

@@ -4,8 +4,9 @@
 //! file and a directory entry may be lost. A sync that fails leaves its sectors clean in memory and undecided on the
 //! disk: a later sync does not write them, unless they are written again.
 //!
-//! A file that is mapped holds what was stored in it when its process dies. It is not synced: when the power fails, any
-//! sector holds what it held before or what was stored last.
+//! A file that is mapped for writing holds what was stored in it when its process dies. It is not synced: when the power
+//! fails, any sector holds what it held before or what was stored last. Bytes that are mapped for reading must stay as
+//! they are, which is checked.
 
 #![expect(clippy::host_endian_bytes, reason = "the words of a mapping are the bytes of its file")]
 
@@ -13,8 +14,8 @@ use crate::random::Random;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 const SECTOR: usize = 512;
 type Bytes = [u8; SECTOR];
@@ -26,6 +27,8 @@ pub(crate) struct Inode {
     live: Vec<u8>,
     /// What stands for `live` while a process has it mapped.
     mapped: Option<Arc<[AtomicU64]>>,
+    /// What processes have mapped for reading.
+    read: Vec<Weak<[u8]>>,
     /// What the disk holds for certain.
     durable: Vec<u8>,
     /// What the disk may hold instead, sector by sector.
@@ -46,8 +49,23 @@ impl Inode {
         self.live.len()
     }
 
+    /// The first `len` bytes, which must not change as long as somebody has them.
+    pub(crate) fn map(&mut self, len: usize) -> Arc<[u8]> {
+        assert!(self.mapped.is_none() && len <= self.live.len(), "what is mapped for reading is there and stays");
+        let bytes: Arc<[u8]> = self.live[..len].into();
+        self.read.retain(|mapped| mapped.strong_count() > 0);
+        self.read.push(Arc::downgrade(&bytes));
+        bytes
+    }
+
+    fn check_mappings(&self) {
+        for mapped in self.read.iter().filter_map(Weak::upgrade) {
+            assert!(self.live.starts_with(&mapped), "bytes were changed that somebody has mapped for reading");
+        }
+    }
+
     /// The words of the whole file, `len` bytes.
-    pub(crate) fn map(&mut self, len: usize) -> Arc<[AtomicU64]> {
+    pub(crate) fn map_shared(&mut self, len: usize) -> Arc<[AtomicU64]> {
         assert!(self.mapped.is_none() && len == self.live.len(), "a file is mapped once and as a whole");
         let words =
             self.live.chunks_exact(8).map(|bytes| AtomicU64::new(u64::from_ne_bytes(*bytes.first_chunk().unwrap())));
@@ -58,6 +76,7 @@ impl Inode {
     fn unmap(&mut self) {
         self.write_back();
         self.mapped = None;
+        self.read.clear();
     }
 
     /// What stands in the mapping may be on the disk from now on.
@@ -81,6 +100,7 @@ impl Inode {
             self.set_len(end);
         }
         self.live[offset..end].copy_from_slice(bytes);
+        self.check_mappings();
         for sector in offset / SECTOR..end.div_ceil(SECTOR) {
             let now = sector_of(&self.live, sector);
             self.maybe.entry(sector).or_default().push(now);
@@ -94,6 +114,7 @@ impl Inode {
             return;
         }
         self.live.resize(len, 0);
+        self.check_mappings();
         self.maybe_len.push(len);
         self.dirty_len = true;
     }

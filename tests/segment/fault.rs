@@ -3,7 +3,7 @@
 use crate::disk::Disk;
 use crate::random::Random;
 use batpak_segment::{
-    Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, OpenMode, SharedMapping,
+    Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, Mapping, OpenMode, SharedMapping,
 };
 use std::collections::BTreeSet;
 use std::fmt::{self, Debug, Formatter};
@@ -350,9 +350,20 @@ impl Drop for FaultLock {
 }
 
 #[derive(Debug)]
-struct FaultMapping(Arc<[AtomicU64]>);
+struct FaultMapping(Arc<[u8]>);
 
-impl SharedMapping for FaultMapping {
+impl AsRef<[u8]> for FaultMapping {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Mapping for FaultMapping {}
+
+#[derive(Debug)]
+struct SharedFaultMapping(Arc<[AtomicU64]>);
+
+impl SharedMapping for SharedFaultMapping {
     fn words(&self) -> &[AtomicU64] {
         &self.0
     }
@@ -415,13 +426,23 @@ impl File for FaultFile {
         })
     }
 
+    fn map(&self, len: u64) -> io::Result<Option<Box<dyn Mapping>>> {
+        self.file_system.call(Operation::Map, |machine, is_half| {
+            if is_half || !machine.disk.maps {
+                return Ok(None);
+            }
+            let bytes = machine.disk.inodes[self.inode].map(usize::try_from(len).unwrap());
+            Ok(Some(Box::new(FaultMapping(bytes)) as Box<dyn Mapping>))
+        })
+    }
+
     fn map_shared(&self, len: u64) -> io::Result<Option<Box<dyn SharedMapping>>> {
         self.file_system.call(Operation::Map, |machine, is_half| {
             if is_half || !machine.disk.maps {
                 return Ok(None);
             }
-            let words = machine.disk.inodes[self.inode].map(usize::try_from(len).unwrap());
-            Ok(Some(Box::new(FaultMapping(words)) as Box<dyn SharedMapping>))
+            let words = machine.disk.inodes[self.inode].map_shared(usize::try_from(len).unwrap());
+            Ok(Some(Box::new(SharedFaultMapping(words)) as Box<dyn SharedMapping>))
         })
     }
 

@@ -12,6 +12,7 @@ mod disk;
 mod fault;
 mod faults;
 mod frames;
+mod mapped;
 mod memory;
 #[path = "../random.rs"]
 mod random;

@@ -37,6 +37,17 @@ fn a_mapping_and_its_file_are_the_same_bytes() {
 }
 
 #[test]
+fn the_first_bytes_of_a_file_are_mapped_while_it_grows_behind_them() {
+    let fs = MemoryFileSystem::new();
+    let file = file(&fs, b"stays, and what changes");
+    let mapping = file.map(5).unwrap().unwrap();
+    file.write_at(b" and grows", 23).unwrap();
+    assert_eq!((*mapping).as_ref(), b"stays");
+    assert_eq!((*file.map(33).unwrap().unwrap()).as_ref(), b"stays, and what changes and grows");
+    assert_eq!(file.map(34).unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
 fn a_file_that_is_mapped_keeps_its_length() {
     let fs = MemoryFileSystem::new();
     let file = file(&fs, &[1; 16]);

@@ -1,6 +1,7 @@
 //! The file of the active segment: appended to by one thread, moved and synced by another, read by any number.
 
-use crate::file_system::{File, read_full, write_full};
+use crate::file_system::{File, Mapping, read_full, write_full};
+use crate::prefix::Growing;
 use crate::tail::Tail;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -149,6 +150,12 @@ impl ActiveSegment {
     }
 }
 
+impl Growing for ActiveSegment {
+    fn in_file(&self) -> u64 {
+        self.moved.load(Ordering::Acquire)
+    }
+}
+
 impl File for ActiveSegment {
     /// What was appended, whether it is in the file or in the tail.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -184,6 +191,10 @@ impl File for ActiveSegment {
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.move_to(len)?;
         self.file.set_len(len)
+    }
+
+    fn map(&self, len: u64) -> io::Result<Option<Box<dyn Mapping>>> {
+        self.file.map(len)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -109,11 +109,13 @@ pub trait File: Debug + Send + Sync {
     /// What the system reports; after one, nothing may be assumed about what is durable.
     fn sync(&self) -> io::Result<()>;
 
-    /// Maps the whole file for reading, where the file system can; the file must not be changed from then on.
+    /// Maps the first `len` bytes for reading; all of them are there. They must not be changed or cut off from then
+    /// on, while the file may grow behind them. `None` where the file system cannot.
     ///
     /// # Errors
     /// What the system reports.
-    fn map(&self) -> io::Result<Option<Box<dyn Mapping>>> {
+    fn map(&self, len: u64) -> io::Result<Option<Box<dyn Mapping>>> {
+        let _ = len;
         Ok(None)
     }
 
@@ -146,7 +148,10 @@ pub trait File: Debug + Send + Sync {
     }
 }
 
-/// The bytes of a file that is mapped.
+/// The bytes of a file that is mapped, all that were asked for.
+///
+/// The system ends a process that touches a page which the disk cannot read, so a file system on which that is to be
+/// an error must not map.
 pub trait Mapping: Debug + Send + Sync + AsRef<[u8]> {}
 
 /// The bytes of a file that is mapped for reading and writing. They outlive the process.

@@ -48,6 +48,8 @@
 #![deny(unsafe_code)]
 
 mod active;
+mod beside;
+mod catalog;
 mod directory;
 mod error;
 mod file_system;
@@ -57,14 +59,21 @@ mod layout;
 mod log;
 mod mapping;
 mod memory;
+mod opened;
+mod pinned;
+mod prefix;
 mod reader;
 mod real;
+mod records;
 mod recover;
 mod scan;
 mod snapshot;
+mod source;
 mod sync;
 mod tail;
+mod view;
 
+pub use catalog::SegmentInfo;
 pub use error::{Damage, Failure, LogError};
 pub use file_system::{
     Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, Mapping, OpenMode, SharedMapping,
@@ -75,9 +84,12 @@ pub use header::{Id, LogHead};
 pub use layout::{FIRST_USER_TYPE, FORMAT};
 pub use log::{Appended, Log, LogConfig, Unsynced, WritePath};
 pub use memory::MemoryFileSystem;
-pub use reader::{LogReader, Position, Record, Records};
+pub use pinned::Pinned;
+pub use reader::{LogReader, Position, Record};
 pub use real::{RealFileSystem, SystemClock, SystemEntropy};
+pub use records::Records;
 pub use recover::{Repair, Torn, Unrecovered};
+pub use view::SegmentView;
 
 use header::{Link, Seal};
 

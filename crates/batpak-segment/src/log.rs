@@ -1,13 +1,16 @@
 //! The log that is open for writing: appends, rotation, closing.
 
 use crate::active::ActiveSegment;
+use crate::catalog::Segment;
 use crate::directory::{self, SegmentFile};
 use crate::error::{Failure, LogError};
 use crate::file_system::{Environment, File, Lock, OpenMode};
 use crate::frame::{Frame, Place};
 use crate::header::{Link, LogHead, Seal, SegmentHeader};
 use crate::layout::{LINK_FRAME_LEN, SEAL_FRAME_LEN, SEGMENT_HEADER_LEN};
-use crate::reader::{LogReader, Position, Records, Segment};
+use crate::prefix::Growing;
+use crate::reader::{LogReader, Position};
+use crate::records::Records;
 use crate::recover::{Repair, Unrecovered};
 use crate::snapshot;
 use crate::sync::{GroupSync, Leading, Written};
@@ -67,6 +70,8 @@ impl LogConfig {
 pub struct Appended {
     /// Sequence of its first record, or of the next one if it has none.
     pub first_sequence: u64,
+    /// Number of its segment.
+    pub segment: u64,
     /// Offset of the frame in its segment, in bytes.
     pub offset: u64,
     /// Its length in bytes.
@@ -163,7 +168,7 @@ impl Log {
         let header = active.header;
         let first_sequence = active.first_sequence();
         let file = Arc::new(ActiveSegment::new(file, None, at, config.segment_max_bytes));
-        let reader = LogReader::new(&env, config.fd_budget, &sealed, active, Arc::clone(&file) as Arc<dyn File>);
+        let reader = LogReader::new(&env, config.fd_budget, &sealed, active, Arc::clone(&file) as Arc<dyn Growing>);
         reader.set_end(sequence);
         let written = Written { frames: 0, sequence, offset: at, segment: header.number };
         let writer = Writer {
@@ -301,7 +306,7 @@ impl Log {
             return Ok(());
         };
         writer.file = Arc::new(writer.file.with_tail(Arc::new(tail)));
-        self.reader.replace_active(Arc::clone(&writer.file) as Arc<dyn File>);
+        self.reader.replace_active(Arc::clone(&writer.file) as Arc<dyn Growing>);
         Ok(())
     }
 
@@ -529,7 +534,8 @@ impl Log {
         writer.marked = false;
         self.room.store(writer.room(self.config.segment_max_bytes), Ordering::Relaxed);
         self.reader.set_end(writer.sequence);
-        Ok(Appended { first_sequence, offset, bytes, unsynced: self.unsynced_of(writer) })
+        let segment = writer.header.number;
+        Ok(Appended { first_sequence, segment, offset, bytes, unsynced: self.unsynced_of(writer) })
     }
 
     /// Rotates if `wanted` still says so once no sync is under way, and leaves the writer locked.
@@ -566,7 +572,7 @@ impl Log {
         };
         let at = SEGMENT_HEADER_LEN as u64;
         writer.file = Arc::new(writer.file.next(file, at));
-        self.reader.rotate(Segment::new(&next, link), Arc::clone(&writer.file) as Arc<dyn File>);
+        self.reader.rotate(Segment::new(&next, link), Arc::clone(&writer.file) as Arc<dyn Growing>);
         writer.header = next.header;
         writer.first_sequence = writer.sequence;
         writer.at = at;

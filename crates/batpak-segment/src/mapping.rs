@@ -18,11 +18,14 @@ impl AsRef<[u8]> for FileMapping {
 
 impl Mapping for FileMapping {}
 
-/// Maps the whole of a file that is not changed any more.
-pub(crate) fn map(file: impl MmapAsRawDesc) -> io::Result<Box<dyn Mapping>> {
-    // SAFETY: only files that are complete are mapped. They are written under another name before, never changed or
-    // truncated afterwards, and replaced by renaming, which leaves the mapped file as it is.
-    let map = unsafe { memmap2::Mmap::map(file)? };
+/// Maps the first `len` bytes of a file for reading.
+pub(crate) fn map(file: impl MmapAsRawDesc, len: u64) -> io::Result<Box<dyn Mapping>> {
+    let len = usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    // SAFETY: only bytes that do not change any more are mapped. Whole files are written under another name before,
+    // never changed or truncated afterwards, and replaced by renaming, which leaves the mapped file as it is. Of a
+    // segment that still grows only whole frames that are in the file are mapped: the writer writes behind them and
+    // cuts off nothing but what it reserved behind them, and recovery writes to their place only what is there.
+    let map = unsafe { MmapOptions::new().len(len).map(file)? };
     Ok(Box::new(FileMapping(map)))
 }
 

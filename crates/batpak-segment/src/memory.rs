@@ -1,6 +1,6 @@
 //! A file system in memory: the same behaviour without a disk, for tests.
 
-use crate::file_system::{DirectoryEntry, EntryKind, File, FileSystem, Lock, OpenMode, SharedMapping};
+use crate::file_system::{DirectoryEntry, EntryKind, File, FileSystem, Lock, Mapping, OpenMode, SharedMapping};
 use crate::layout;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -255,7 +255,7 @@ impl Content {
     }
 
     /// The words of the whole file, if that is `len` long.
-    fn map(&mut self, len: usize) -> io::Result<Arc<[AtomicU64]>> {
+    fn map_shared(&mut self, len: usize) -> io::Result<Arc<[AtomicU64]>> {
         if len != self.len() || !len.is_multiple_of(8) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
@@ -273,13 +273,25 @@ fn bytes_of(words: &[AtomicU64]) -> Vec<u8> {
 }
 
 #[derive(Debug)]
-struct MemoryMapping(Arc<[AtomicU64]>);
+struct SharedMemoryMapping(Arc<[AtomicU64]>);
 
-impl SharedMapping for MemoryMapping {
+impl SharedMapping for SharedMemoryMapping {
     fn words(&self) -> &[AtomicU64] {
         &self.0
     }
 }
+
+/// A copy, which differs in nothing from the file as long as that is not changed.
+#[derive(Debug)]
+struct MemoryMapping(Vec<u8>);
+
+impl AsRef<[u8]> for MemoryMapping {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Mapping for MemoryMapping {}
 
 /// An offset of a file in memory as an index; a file cannot be larger than memory.
 fn index(offset: u64) -> io::Result<usize> {
@@ -318,9 +330,19 @@ impl File for MemoryFile {
         content.set_len(len)
     }
 
+    fn map(&self, len: u64) -> io::Result<Option<Box<dyn Mapping>>> {
+        let content = lock(&self.content);
+        let mut bytes = vec![0; index(len)?];
+        if bytes.len() > content.len() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        content.read(&mut bytes, 0);
+        Ok(Some(Box::new(MemoryMapping(bytes))))
+    }
+
     fn map_shared(&self, len: u64) -> io::Result<Option<Box<dyn SharedMapping>>> {
-        let words = lock(&self.content).map(index(len)?)?;
-        Ok(Some(Box::new(MemoryMapping(words))))
+        let words = lock(&self.content).map_shared(index(len)?)?;
+        Ok(Some(Box::new(SharedMemoryMapping(words))))
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -125,8 +125,8 @@ impl File for RealFile {
         self.0.set_len(len)
     }
 
-    fn map(&self) -> io::Result<Option<Box<dyn Mapping>>> {
-        crate::mapping::map(&self.0).map(Some)
+    fn map(&self, len: u64) -> io::Result<Option<Box<dyn Mapping>>> {
+        crate::mapping::map(&self.0, len).map(Some)
     }
 
     #[cfg(target_os = "linux")]

@@ -1,5 +1,6 @@
 //! From what a crash left to a log that can be written: the only module that repairs.
 
+use crate::catalog::Segment;
 use crate::directory::{self, LOCK_NAME, Listing, SegmentFile, TAIL_NAME};
 use crate::error::{Damage, LogError};
 use crate::file_system::{Environment, File, FileSystem, Lock, OpenMode, read_full, write_full};
@@ -7,7 +8,7 @@ use crate::frame::{Frame, Place};
 use crate::header::{Id, Link, Seal, SegmentHeader};
 use crate::layout::{FRAME_HEADER_LEN, LINK_FRAME_LEN, SEAL_FRAME_LEN, SEGMENT_HEADER_LEN};
 use crate::log::{Log, LogConfig, Start};
-use crate::reader::{LogReader, Segment};
+use crate::reader::LogReader;
 use crate::scan::{Chain, End, Last, Scan, scan};
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,12 +1,14 @@
 //! Copying a log into a directory of its own, while it is written.
 
+use crate::catalog::Segment;
 use crate::directory;
 use crate::error::LogError;
 use crate::file_system::{Environment, FileSystem};
 use crate::frame::{Frame, Place};
 use crate::header::SegmentHeader;
 use crate::layout::{self, SEGMENT_HEADER_LEN};
-use crate::reader::{LogReader, Segment};
+use crate::opened::Slot;
+use crate::reader::LogReader;
 use crate::recover::{read_all, take_lock};
 use crate::scan::{Chain, rest};
 use crate::sync::Written;
@@ -40,20 +42,20 @@ fn refuse_a_log(fs: &dyn FileSystem, dir: &Path) -> Result<(), LogError> {
 
 fn copy_segments(
     env: &Environment,
-    segments: &[Arc<Segment>],
+    segments: &[Arc<Slot>],
     cut: &Written,
     dir: &Path,
     made: &mut Vec<String>,
 ) -> Result<(), LogError> {
     let fs = &*env.file_system;
     let [sealed @ .., last] = segments else { return Ok(()) };
-    for segment in sealed {
+    for Slot { segment, .. } in sealed.iter().map(|slot| &**slot) {
         made.push(segment.header.file_name());
         copy_sealed(env, segment, dir)?;
     }
     fs.sync_dir(dir).map_err(LogError::io("sync", dir))?;
-    made.push(last.header.file_name());
-    copy_prefix(env, last, cut.offset, dir)?;
+    made.push(last.segment.header.file_name());
+    copy_prefix(env, &last.segment, cut.offset, dir)?;
     fs.sync_dir(dir).map_err(LogError::io("sync", dir))
 }
 

@@ -34,7 +34,8 @@ fn refused(reason: &Refused) -> Vec<RefusedFile> {
 /// Where a file cannot be mapped it is read.
 fn read(config: &StoreConfig, file: &dyn File, store_id: [u8; 16]) -> Result<(Loaded, OpenIndexPath), Refused> {
     if config.enable_mmap_index
-        && let Ok(Some(mapping)) = file.map()
+        && let Ok(len) = file.len()
+        && let Ok(Some(mapping)) = file.map(len)
     {
         return Ok((batpak_index::decode((*mapping).as_ref(), store_id)?, OpenIndexPath::Mmap));
     }

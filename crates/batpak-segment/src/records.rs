@@ -1,0 +1,186 @@
+//! All records of a log in order.
+
+use crate::catalog::{Catalog, Segment};
+use crate::error::{Damage, LogError};
+use crate::file_system::{File, read_full};
+use crate::frame::frame_len;
+use crate::layout::{self, FRAME_HEADER_LEN, ITEM_HEADER_LEN, SEGMENT_HEADER_LEN};
+use crate::reader::{LogReader, Position, Record};
+use crate::scan::{Chain, Last, rest};
+use crate::source::Source;
+use std::sync::Arc;
+
+/// How much is read ahead of a segment that is not mapped.
+const WINDOW: usize = 256 << 10;
+
+/// A part of a file, in memory.
+#[derive(Debug, Default)]
+struct Window {
+    bytes: Vec<u8>,
+    /// Offset in the file of its first byte.
+    at: u64,
+}
+
+impl Window {
+    /// What it has from offset `at` on, at least the whole frame there if the file has it.
+    fn frame_at(&mut self, file: &dyn File, segment: &Segment, at: u64) -> Result<&[u8], LogError> {
+        self.fill(file, segment, at, FRAME_HEADER_LEN)?;
+        if let Err(Damage::Length { value, .. }) = frame_len(self.from(at)) {
+            let available = file.len().map_err(LogError::io("read", &segment.path))?.saturating_sub(at);
+            if value > available {
+                let damage = Damage::Length { value, available };
+                return Err(LogError::Damaged { segment: segment.header.number, offset: at, damage });
+            }
+            self.fill(file, segment, at, usize::try_from(value).unwrap_or(usize::MAX))?;
+        }
+        Ok(self.from(at))
+    }
+
+    fn from(&self, at: u64) -> &[u8] {
+        rest(&self.bytes, at.wrapping_sub(self.at))
+    }
+
+    /// Makes it hold `need` bytes from offset `at`, as far as the file goes.
+    fn fill(&mut self, file: &dyn File, segment: &Segment, at: u64, need: usize) -> Result<(), LogError> {
+        if self.from(at).len() >= need {
+            return Ok(());
+        }
+        self.bytes.resize(need.max(WINDOW), 0);
+        let n = read_full(file, &mut self.bytes, at).map_err(LogError::io("read", &segment.path))?;
+        self.bytes.truncate(n);
+        self.at = at;
+        Ok(())
+    }
+}
+
+/// The segment that is gone through.
+#[derive(Debug)]
+struct Open {
+    source: Arc<Source>,
+    chain: Chain,
+}
+
+/// The frames of a log in order, those that begin and end segments left out.
+#[derive(Debug)]
+struct Frames {
+    reader: LogReader,
+    catalog: Arc<Catalog>,
+    index: usize,
+    end: u64,
+    open: Option<Open>,
+    /// Whether an error was met: what follows it is not known.
+    failed: bool,
+    window: Window,
+}
+
+impl Frames {
+    /// The offset of the next frame. Nothing comes after an error.
+    fn advance(&mut self) -> Result<Option<u64>, LogError> {
+        if self.failed {
+            return Ok(None);
+        }
+        let result = self.next_frame();
+        self.failed = result.is_err();
+        result
+    }
+
+    fn next_frame(&mut self) -> Result<Option<u64>, LogError> {
+        loop {
+            let Some(slot) = self.catalog.slots.get(self.index) else { return Ok(None) };
+            let segment = &slot.segment;
+            if segment.first_sequence() >= self.end {
+                return Ok(None);
+            }
+            if self.open.is_none() {
+                self.window.bytes.clear();
+                let source = self.reader.source_of(&self.catalog, self.index)?;
+                self.open = Some(Open { source, chain: Chain::new(segment.header_crc) });
+            }
+            let Some(Open { source, chain }) = &mut self.open else { return Ok(None) };
+            if chain.sequence.is_some_and(|sequence| sequence >= self.end) {
+                return Ok(None);
+            }
+            let at = chain.at;
+            let bytes = match source.file_at(at) {
+                Some(file) => self.window.frame_at(file, segment, at)?,
+                None => rest(source.mapped(), at),
+            };
+            let taken = chain.take(bytes, &segment.header.segment_id);
+            taken.map_err(|stop| stop.into_error(&segment.path, segment.header.number, at))?;
+            if let Last::Seal(..) = chain.last {
+                self.index += 1;
+                self.open = None;
+            } else if at > SEGMENT_HEADER_LEN as u64 {
+                return Ok(Some(at));
+            }
+        }
+    }
+
+    /// What stands at an offset of the frame that was found last, and all of that frame behind it.
+    fn bytes(&self, at: u64) -> &[u8] {
+        match &self.open {
+            Some(open) if open.source.file_at(at).is_none() => rest(open.source.mapped(), at),
+            _ => self.window.from(at),
+        }
+    }
+}
+
+/// The records of a log in order.
+///
+/// As an iterator it gives each record in memory of its own; [`next_record`](Self::next_record) lends it.
+#[derive(Debug)]
+pub struct Records {
+    frames: Frames,
+    from: u64,
+    /// Records of the current frame that were not given yet.
+    items: u32,
+    /// The sequence of the next one.
+    next: u64,
+    /// Offset of its item in the segment.
+    at: u64,
+}
+
+impl Records {
+    /// The records from `from` on, up to the one before `end`.
+    pub(crate) fn new(reader: LogReader, catalog: Arc<Catalog>, from: u64, end: u64) -> Self {
+        let index = catalog.index_of(from).unwrap_or(0);
+        let frames = Frames { reader, catalog, index, end, open: None, failed: false, window: Window::default() };
+        Self { frames, from, items: 0, next: 0, at: 0 }
+    }
+
+    /// The next record: its position and bytes.
+    ///
+    /// # Errors
+    /// `Damaged` at a place that is not what was written; I/O errors. It has ended then.
+    pub fn next_record(&mut self) -> Result<Option<(Position, &[u8])>, LogError> {
+        loop {
+            if self.items == 0 {
+                let Some(at) = self.frames.advance()? else { return Ok(None) };
+                let header = layout::decode_frame_header(self.frames.bytes(at));
+                self.items = header.records;
+                self.next = header.first_sequence;
+                self.at = at + FRAME_HEADER_LEN as u64;
+                continue;
+            }
+            let position = Position { sequence: self.next, offset: self.at };
+            let (len, _) = layout::decode_item_header(self.frames.bytes(position.offset));
+            self.items -= 1;
+            self.next += 1;
+            self.at += ITEM_HEADER_LEN as u64 + u64::from(len);
+            if position.sequence >= self.from {
+                let item = self.frames.bytes(position.offset);
+                return Ok(Some((position, &item[ITEM_HEADER_LEN..ITEM_HEADER_LEN + len as usize])));
+            }
+        }
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<Record, LogError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next =
+            self.next_record().map(|found| found.map(|(position, bytes)| Record { position, bytes: bytes.to_vec() }));
+        next.transpose()
+    }
+}
