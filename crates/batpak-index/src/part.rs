@@ -133,7 +133,10 @@ impl Part {
     }
 
     /// A row by its number within the part.
-    pub(crate) fn row(&self, row: u32) -> Result<Row, Damaged> {
+    ///
+    /// # Errors
+    /// `Damaged`.
+    pub fn row(&self, row: u32) -> Result<Row, Damaged> {
         let values = self.values(row)?;
         Row::of_values(self.header.first + u64::from(row), values)
             .ok_or_else(|| self.blocks.damaged(self.sections.rows + row as usize * self.sections.row_len))

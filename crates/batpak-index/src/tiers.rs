@@ -112,6 +112,19 @@ impl Tiers {
         self.tier_of(sequence).map_or(Ok(None), |tier| self.tiers[tier].row(sequence))
     }
 
+    /// The coordinate of an event; `None` if there is no such event.
+    ///
+    /// # Errors
+    /// `Damaged`.
+    pub fn coordinate(&self, sequence: u64) -> Result<Option<Coordinate>, Damaged> {
+        let Some(tier) = self.tier_of(sequence) else { return Ok(None) };
+        let Some(row) = self.tiers[tier].row(sequence)? else { return Ok(None) };
+        match &self.tiers[tier] {
+            Tier::Live(live) => Ok(live.coordinate(row.coordinate).cloned()),
+            Tier::Part(part) => part.coordinate(row.coordinate).map(Some),
+        }
+    }
+
     /// The rows within `range` that may belong to `region`.
     pub fn matches(self: &Arc<Self>, region: &Region, range: Range<u64>, direction: Direction) -> Matches {
         Matches::new(Arc::clone(self), region, range, direction)
@@ -286,6 +299,12 @@ impl IndexWriter {
     pub fn forget_frozen(&mut self) {
         let end = self.index.tiers().frozen_end();
         self.before.retain(|writer| !writer.live().events().is_empty() && writer.live().events().start >= end);
+    }
+
+    /// One past the last event that is in a part.
+    #[inline]
+    pub fn frozen_end(&self) -> u64 {
+        self.index.tiers().frozen_end()
     }
 
     /// Makes a coordinate known.

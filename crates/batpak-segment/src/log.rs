@@ -443,7 +443,7 @@ impl Log {
     }
 
     /// Ends writing because of damage that a reader met. The first cause stays.
-    pub fn fail(&self, operation: &'static str, error: &LogError) {
+    pub fn fail(&self, operation: &'static str, error: &dyn std::fmt::Display) {
         let failure = Failure { operation, reason: error.to_string(), kind: std::io::ErrorKind::InvalidData };
         self.sync.fail(failure);
     }

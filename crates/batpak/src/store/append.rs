@@ -2,6 +2,7 @@
 
 use crate::store::commit::{Proposed, Stream};
 use crate::store::job::Job;
+use crate::store::look_up::Frozen;
 use crate::store::shared::Writing;
 use crate::store::{
     AppendOptions, AppendReceipt, BatchAppendItem, CausationRef, Durability, Store, StoreError, payload,
@@ -193,7 +194,9 @@ impl Store {
             }
             Ok::<_, StoreError>((open.finish(), len))
         })?;
-        let known = self.shared().live.find(fields.coordinate);
+        let index = &self.shared().index;
+        let known = index.find(fields.coordinate);
+        let (correlation, causation) = (fields.correlation_id, fields.causation_id);
         Ok(job.proposed.push_mut(Proposed {
             stream: known.map_or_else(|| Stream::New(fields.coordinate.clone()), Stream::Known),
             kind: fields.kind,
@@ -201,11 +204,9 @@ impl Store {
             payload_len,
             expected: None,
             key: fields.idempotency_key,
-            extras: Extras::new(
-                !fields.tags.is_empty(),
-                fields.correlation_id.is_some(),
-                fields.causation_id.is_some(),
-            ),
+            extras: Extras::new(!fields.tags.is_empty(), correlation.is_some(), causation.is_some()),
+            marks: index.marks(fields.tags.iter().copied(), correlation, causation, fields.idempotency_key),
+            frozen: Frozen::default(),
             correlation: fields.correlation_id,
             cause: None,
         }))
@@ -217,6 +218,8 @@ impl Store {
         if job.durability == Durability::Written {
             self.inner.background.ensure(&self.inner.shared)?;
         }
+        writing.freezing.ensure(&self.inner.shared);
+        shared.look_up(job, false)?;
         loop {
             if let Some(settled) = shared.place_in_turn(writing, job)? {
                 return shared.conclude(writing, settled, job);

@@ -2,19 +2,20 @@
 
 use crate::store::exposure::Exposure;
 use crate::store::job::Job;
+use crate::store::look_up::Frozen;
 use crate::store::random::RandomPool;
 use crate::store::receipt::AppendReceipt;
 use crate::store::room::Backlog;
 use crate::store::{Durability, StoreError};
 use batpak_core::{Assigned, Coordinate, EventHash, EventId, EventKind, RecordDraft, Timestamp};
-use batpak_index::{Added, EntityHead, Extras, Known, LiveWriter};
+use batpak_index::{Added, EntityHead, Extras, IndexWriter, Known, Marks};
 use batpak_segment::{Log, Unsynced};
 use std::collections::VecDeque;
 
 /// The writer's state.
 #[derive(Debug)]
 pub(crate) struct Commit {
-    pub(crate) index: LiveWriter,
+    pub(crate) index: IndexWriter,
     random: RandomPool,
     /// The millisecond in the newest id.
     last_millis: u64,
@@ -37,6 +38,10 @@ pub(crate) struct Proposed {
     pub(crate) expected: Option<u64>,
     pub(crate) key: Option<u128>,
     pub(crate) extras: Extras,
+    /// What it is found by besides its coordinate and kind.
+    pub(crate) marks: Marks,
+    /// What was looked up about it in what is frozen.
+    pub(crate) frozen: Frozen,
     /// The correlation id that the options name.
     pub(crate) correlation: Option<EventId>,
     /// The earlier item that is the cause.
@@ -57,6 +62,12 @@ impl Stream {
             Self::New(coordinate) => coordinate,
         }
     }
+
+    /// Whether its entity has an event that is live, or had one when this was made.
+    #[inline]
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self, Self::Known(known) if known.has_events())
+    }
 }
 
 /// What a commit came to.
@@ -71,10 +82,12 @@ pub(crate) enum Outcome {
     Conflict { entity: String, expected: u64, actual: u64, newest: Option<u64> },
     /// The active segment has no room for it. Nothing was done.
     NoRoom,
+    /// More has been frozen than was looked up. Nothing was done.
+    Unknown,
 }
 
 impl Commit {
-    pub(crate) fn new(index: LiveWriter, random: RandomPool, last_millis: u64) -> Self {
+    pub(crate) fn new(index: IndexWriter, random: RandomPool, last_millis: u64) -> Self {
         Self {
             index,
             random,
@@ -87,54 +100,63 @@ impl Commit {
     }
 
     /// The event that an idempotency key belongs to, if the whole batch repeats an earlier commit.
-    pub(crate) fn replayed(&self, proposed: &[Proposed]) -> Result<Option<u64>, StoreError> {
-        let known = |item: usize| proposed[item].key.and_then(|key| self.index.key(key));
+    fn replayed(&self, proposed: &[Proposed]) -> Result<Option<u64>, StoreError> {
+        let known = |item: usize| {
+            let event: &Proposed = &proposed[item];
+            event.key.and_then(|key| self.index.key(key).or(event.frozen.key))
+        };
         let Some(first) = (0..proposed.len()).find(|item| known(*item).is_some()) else { return Ok(None) };
         let Some(base) = known(first).and_then(|sequence| sequence.checked_sub(first as u64)) else {
             return Err(StoreError::PartialReplay { first, item: 0 });
         };
         for (item, event) in proposed.iter().enumerate() {
-            let sequence = base + item as u64;
-            let fits = event.key.is_none_or(|key| self.index.key(key) == Some(sequence));
-            if !fits {
+            if event.key.is_some() && known(item) != Some(base + item as u64) {
                 return Err(StoreError::PartialReplay { first, item });
             }
-            self.check_same_event(event, sequence).map_err(|event_id| match event.key {
-                Some(key) => StoreError::KeyReused { key, event: event_id },
-                None => StoreError::PartialReplay { first, item },
-            })?;
         }
         Ok(Some(base))
     }
 
-    /// Entity, scope and kind of a repeated event are those of the first time; otherwise its id is the error.
-    fn check_same_event(&self, event: &Proposed, sequence: u64) -> Result<(), EventId> {
-        let live = self.index.live();
-        let Some(row) = live.row(sequence) else { return Err(EventId::from_u128(0)) };
-        let same = row.kind == event.kind && live.coordinate(row.coordinate) == Some(event.stream.coordinate());
-        if same { Ok(()) } else { Err(row.id) }
+    /// Whether a key is neither live nor was looked up in all that is frozen.
+    fn has_unknown_key(&self, job: &Job, frozen_end: u64) -> bool {
+        let unknown = |event: &Proposed| event.key.is_some_and(|key| self.index.key(key).is_none());
+        job.looked_up_to < frozen_end && job.proposed.iter().any(unknown)
+    }
+
+    /// How far the entity of an event has come; `None` if that is in a part and was not looked up.
+    #[inline]
+    fn head_of(&self, known: &Known, frozen: &Frozen, is_looked_up: bool) -> Option<EntityHead> {
+        self.index.head(known).or_else(|| frozen.head.filter(|_| is_looked_up))
     }
 
     /// Gives every event its place and hash, in `placed`, or returns which condition does not hold; heads are then as
     /// they were.
     fn assign(
         &mut self,
-        Job { proposed, frame, .. }: &mut Job,
+        Job { proposed, frame, looked_up_to, .. }: &mut Job,
         first: u64,
         time: Timestamp,
     ) -> Result<Option<Outcome>, StoreError> {
+        let frozen_end = self.index.frozen_end();
         let millis = self.last_millis.max(time.unix_millis());
         for (item, event) in proposed.iter_mut().enumerate() {
             let known = match &event.stream {
-                Stream::Known(known) => known.clone(),
+                Stream::Known(known) => self.index.renew(known),
                 Stream::New(coordinate) => self.index.intern(coordinate),
             };
-            let head = self.index.head(&known);
+            let nothing_frozen = (frozen_end == 0).then(EntityHead::default);
+            let found = self.head_of(&known, &event.frozen, *looked_up_to >= frozen_end).or(nothing_frozen);
+            let Some(head) = found else {
+                self.undo_heads();
+                return Ok(Some(Outcome::Unknown));
+            };
+            let before = self.index.own_head(&known);
             if let Some(expected) = event.expected.filter(|expected| *expected != head.len) {
                 let entity = event.stream.coordinate().entity().to_owned();
                 // An earlier item of the batch, which will never be, is no event that stands against it.
                 self.undo_heads();
-                let newest = self.index.head(&known).newest;
+                let found = self.head_of(&known, &event.frozen, true);
+                let newest = found.and_then(|head| head.newest);
                 return Ok(Some(Outcome::Conflict { entity, expected, actual: head.len, newest }));
             }
             let sequence = first + item as u64;
@@ -150,12 +172,13 @@ impl Commit {
                 let cause = &self.placed[cause];
                 let linked = correlation.or(cause.correlation).unwrap_or(cause.id);
                 draft.set_cause(record, linked, cause.id);
+                event.marks.extend(self.index.index().marks(std::iter::empty(), Some(linked), Some(cause.id), None));
                 correlation = Some(linked);
             }
             let place = Assigned { id, revision: head.len, time, previous: head.hash };
             let hash = draft.assign(record, &place);
-            self.index.set_head(&known, EntityHead { len: head.len + 1, newest: Some(sequence), hash });
-            self.placed.push(Placed { known, before: head, id, hash, correlation });
+            self.index.set_head(&known, Some(EntityHead { len: head.len + 1, newest: Some(sequence), hash }));
+            self.placed.push(Placed { known, before, revision: head.len, id, hash, correlation });
         }
         self.last_millis = millis;
         Ok(None)
@@ -167,8 +190,11 @@ impl Commit {
             let (reason, kind) = (cause.to_string(), cause.kind);
             // The first try of a repetition may or may not be there after reopening.
             let outcome_unknown =
-                job.proposed.iter().any(|event| event.key.is_some_and(|key| self.index.key(key).is_some()));
+                job.proposed.iter().any(|event| event.key.is_some_and(|key| self.index.key(key).is_some()) || event.frozen.key.is_some());
             return Err(StoreError::Failed { reason, kind, outcome_unknown });
+        }
+        if self.has_unknown_key(job, self.index.frozen_end()) {
+            return Ok(Outcome::Unknown);
         }
         if let Some(first) = self.replayed(&job.proposed)? {
             return Ok(Outcome::Replayed { first });
@@ -181,7 +207,7 @@ impl Commit {
         let first = log.next_sequence();
         match self.assign(job, first, time) {
             Ok(None) => {}
-            Ok(Some(conflict)) => return Ok(conflict),
+            Ok(Some(other)) => return Ok(other),
             Err(error) => {
                 self.undo_heads();
                 return Err(error);
@@ -198,18 +224,19 @@ impl Commit {
         for (item, (place, event)) in self.placed.drain(..).zip(&job.proposed).enumerate() {
             let added = Added {
                 id: place.id,
-                offset: appended.offset + job.frame.record_offset(item),
-                revision: place.before.len,
+                offset: offset_of(appended.offset + job.frame.record_offset(item)),
+                revision: place.revision,
                 time,
                 kind: event.kind,
                 extras: event.extras,
+                marks: &event.marks,
                 key: event.key,
             };
             self.index.add(&place.known, &added);
             job.receipts.push(AppendReceipt {
                 event_id: place.id,
                 sequence: first + item as u64,
-                revision: place.before.len,
+                revision: place.revision,
                 event_hash: place.hash,
                 durability: job.durability,
                 replay: None,
@@ -239,7 +266,7 @@ impl Commit {
         while self.unsynced.front().is_some_and(|(_, end)| *end <= durable) {
             self.unsynced.pop_front();
         }
-        let written = self.index.live().len();
+        let written = self.index.end();
         self.exposure.settle(durable, written);
         self.unsynced.front().map_or(written, |(first, _)| *first)
     }
@@ -249,9 +276,15 @@ impl Commit {
 #[derive(Debug)]
 struct Placed {
     known: Known,
-    /// The head of its entity before it.
-    before: EntityHead,
+    /// The head that its entity had in the live part before it.
+    before: Option<EntityHead>,
+    revision: u64,
     id: EventId,
     hash: EventHash,
     correlation: Option<EventId>,
+}
+
+/// Segments are shorter than 2 GiB: their limit is 1 GiB, as is that of a commit that has one for itself.
+fn offset_of(offset: u64) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
 }

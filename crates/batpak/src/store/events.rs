@@ -1,10 +1,10 @@
 //! Going through the events of a region, one after the other.
 
-use crate::store::read::DecodePayload;
+use crate::store::read::{DecodePayload, Scan};
 use crate::store::shared::Shared;
 use crate::store::{Store, StoreError, json, payload};
 use batpak_core::{Region, StoredEvent};
-use batpak_index::{Direction, Matches};
+use batpak_index::Direction;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
@@ -16,8 +16,7 @@ pub struct Events<P = Value> {
     region: Region,
     start: Start,
     decode: DecodePayload<P>,
-    matches: Option<Matches>,
-    buffer: Vec<u8>,
+    scan: Option<Scan>,
     ended: bool,
 }
 
@@ -62,8 +61,7 @@ impl Store {
             region: region.clone(),
             start: Start { direction: Direction::Forward, from: None },
             decode: json::payload_to_json,
-            matches: None,
-            buffer: Vec::new(),
+            scan: None,
             ended: false,
         }
     }
@@ -95,29 +93,26 @@ impl<P> Events<P> {
     }
 
     fn decoded_by<Q>(self, decode: DecodePayload<Q>) -> Events<Q> {
-        let Self { store, region, start, matches, buffer, ended, .. } = self;
-        Events { store, region, start, decode, matches, buffer, ended }
+        let Self { store, region, start, scan, ended, .. } = self;
+        Events { store, region, start, decode, scan, ended }
     }
 
     fn try_next(&mut self) -> Result<Option<StoredEvent<P>>, StoreError> {
         let shared = self.store.shared();
         shared.check_open()?;
-        let matches = self.matches.get_or_insert_with(|| plan(shared, &self.region, self.start));
-        match shared.next_match(matches, &self.region, &mut self.buffer)? {
-            Some(row) => shared.fetch(&row, &mut self.buffer, self.decode).map(Some),
-            None => Ok(None),
-        }
+        let scan = self.scan.get_or_insert_with(|| plan(shared, &self.region, self.start));
+        scan.next_event(shared, self.decode)
     }
 }
 
-fn plan(shared: &Shared, region: &Region, start: Start) -> Matches {
+fn plan(shared: &Shared, region: &Region, start: Start) -> Scan {
     let visible = shared.visible();
     let range = match (start.direction, start.from) {
         (_, None) => 0..visible,
         (Direction::Forward, Some(from)) => from.min(visible)..visible,
         (Direction::Backward, Some(from)) => 0..from.saturating_add(1).min(visible),
     };
-    shared.matches(region, range, start.direction)
+    Scan::new(shared, region, range, start.direction)
 }
 
 impl<P> Iterator for Events<P> {

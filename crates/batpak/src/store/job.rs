@@ -13,6 +13,8 @@ pub(crate) struct Job {
     pub(crate) proposed: Vec<Proposed>,
     pub(crate) receipts: Receipts,
     pub(crate) durability: Durability,
+    /// Below this sequence everything was looked up that the events need.
+    pub(crate) looked_up_to: u64,
 }
 
 thread_local! {
@@ -30,6 +32,7 @@ impl Job {
         let mut job = JOB.take().unwrap_or_default();
         job.frame.clear();
         job.proposed.clear();
+        job.looked_up_to = 0;
         job
     }
 

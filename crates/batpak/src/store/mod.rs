@@ -8,16 +8,19 @@ mod cursor;
 mod error;
 mod events;
 mod exposure;
-mod index_file;
+mod freeze;
 mod job;
 mod json;
+mod look_up;
 mod open;
 mod options;
+mod part_file;
 mod payload;
 mod place;
 mod projection;
 mod random;
 mod read;
+mod rebuild;
 mod receipt;
 mod room;
 mod shared;
@@ -38,7 +41,7 @@ pub use json::{payload_from_json, payload_to_json};
 pub use open::{OpenIndexPath, OpenIndexReport, RefusedFile, TornEnd};
 pub use options::{AppendOptions, BatchAppendItem, CausationRef, idempotency_key};
 pub use projection::{EventSourced, Freshness, Projection, ProjectionInput, RawMsgpackInput, TypedInput, ValueInput};
-pub use read::{EventRow, Rows};
+pub use read::{EventRow, RawPayload, Rows};
 pub use receipt::AppendReceipt;
 pub use status::{Diagnostics, Head, Stats};
 pub use submit::Ticket;
@@ -124,7 +127,7 @@ impl Store {
     /// `Failed` if a write or sync failed, now or before: the directory is released nevertheless. `Closed` if it was
     /// closed before.
     pub fn close(self) -> Result<(), StoreError> {
-        self.inner.background.stop(self.shared());
+        self.inner.stop();
         self.shared().close()
     }
 
@@ -144,10 +147,20 @@ impl Store {
     }
 }
 
+impl Inner {
+    /// Ends the threads of the store.
+    fn stop(&self) {
+        self.background.stop(&self.shared);
+        if let Some(writing) = self.shared.writing_or_none() {
+            writing.freezing.stop();
+        }
+    }
+}
+
 impl Drop for Inner {
     /// Closes the store if that was not done; errors are lost, so call [`Store::close`].
     fn drop(&mut self) {
-        self.background.stop(&self.shared);
+        self.stop();
         let _ = self.shared.close();
     }
 }

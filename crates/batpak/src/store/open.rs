@@ -3,11 +3,13 @@
 use crate::store::background::Background;
 use crate::store::commit::Commit;
 use crate::store::random::RandomPool;
-use crate::store::read::decode_at;
+use crate::store::part_file::{PartFiles, name_of};
+use crate::store::rebuild::rebuilt;
 use crate::store::shared::{Shared, Writing};
-use crate::store::{Environment, Inner, Store, StoreConfig, StoreError, index_file};
-use batpak_index::LiveWriter;
+use crate::store::{Environment, Inner, Store, StoreConfig, StoreError};
+use batpak_index::{Damaged, Index, Part, Refused};
 use batpak_segment::{LogReader, Repair, Unrecovered};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,17 +105,17 @@ impl Store {
         let restored = unrecovered.recover_after(|reader, repair| restore(&config, reader, repair))?;
         let (log, repair, restored) = restored;
         let reader = log.reader().clone();
-        let (index, mut report) = match restored {
+        let Restored { parts, mut report, unused } = match restored {
             Some(restored) => restored,
             None => restore(&config, &reader, &repair)?,
         };
-        let next = log.next_sequence();
-        let last_millis = next.checked_sub(1).and_then(|last| index.live().row(last)).map_or(0, |row| row.id.millis());
-        let live = Arc::clone(index.live());
-        let commit = Commit::new(index, RandomPool::new(Arc::clone(&env.entropy)), last_millis);
+        PartFiles { config: &config, log: &reader }.remove(unused);
+        let (index, writer) = Index::new(reader.store_id(), parts);
+        let last_millis = last_millis(&index)?;
+        let commit = Commit::new(writer, RandomPool::new(Arc::clone(&env.entropy)), last_millis);
         let writing = Writing::new(log, commit, RandomPool::new(Arc::clone(&env.entropy)));
         report.elapsed = env.clock.monotonic().saturating_sub(start);
-        Ok(Self::from_shared(Shared::new(config, reader, live, report, Some(writing))))
+        Ok(Self::from_shared(Shared::new(config, reader, index, report, Some(writing))))
     }
 
     /// Opens the store in a directory for reading, also beside a process that writes it. It takes no lock, changes
@@ -131,9 +133,10 @@ impl Store {
         let start = env.clock.monotonic();
         refuse_lost_segments(&env, &config)?;
         let (reader, repair) = LogReader::open_with_report(&env, &config.data_dir, config.fd_budget)?;
-        let (index, mut report) = restore(&config, &reader, &repair)?;
+        let Restored { parts, mut report, .. } = restore(&config, &reader, &repair)?;
+        let (index, _) = Index::new(reader.store_id(), parts);
         report.elapsed = env.clock.monotonic().saturating_sub(start);
-        Ok(Self::from_shared(Shared::new(config, reader, Arc::clone(index.live()), report, None)))
+        Ok(Self::from_shared(Shared::new(config, reader, index, report, None)))
     }
 
     fn from_shared(shared: Shared) -> Self {
@@ -145,7 +148,8 @@ impl Store {
 /// A directory with an index and without a segment has lost its events: a new store there would hide that.
 fn refuse_lost_segments(env: &Environment, config: &StoreConfig) -> Result<(), StoreError> {
     let Ok(entries) = env.file_system.read_dir(&config.data_dir) else { return Ok(()) };
-    let has_index = entries.iter().any(|entry| entry.name == index_file::NAME);
+    let is_index = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == "index");
+    let has_index = entries.iter().any(|entry| is_index(&entry.name));
     let is_segment = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == "fbat");
     let has_segment = entries.iter().any(|entry| is_segment(&entry.name));
     if has_index && !has_segment {
@@ -155,51 +159,88 @@ fn refuse_lost_segments(env: &Environment, config: &StoreConfig) -> Result<(), S
     Ok(())
 }
 
-/// The index: from its file as far as that can be used, and from the segments.
-fn restore(
-    config: &StoreConfig,
-    reader: &LogReader,
-    repair: &Repair,
-) -> Result<(LiveWriter, OpenIndexReport), StoreError> {
-    let (mut index, path, refused) = match index_file::load(config, reader) {
-        Ok((index, path)) => (index, path, Vec::new()),
-        Err(refused) => (LiveWriter::new(), OpenIndexPath::Rebuild, refused),
-    };
-    let events_restored = index.live().len();
-    scan(&mut index, reader, events_restored)?;
+/// The millisecond in the newest id.
+fn last_millis(index: &Index) -> Result<u64, StoreError> {
+    let tiers = index.tiers();
+    let Some(last) = tiers.end().checked_sub(1) else { return Ok(0) };
+    let row = tiers.row(last).map_err(|damaged| index_damaged(&damaged))?;
+    Ok(row.map_or(0, |row| row.id.millis()))
+}
+
+/// Damage in a part that was found right a moment ago.
+fn index_damaged(damaged: &Damaged) -> StoreError {
+    StoreError::Corrupt { segment: None, offset: None, reason: damaged.to_string() }
+}
+
+/// The parts of the index, and where they came from.
+struct Restored {
+    parts: Vec<Arc<Part>>,
+    report: OpenIndexReport,
+    /// Files that are of no use.
+    unused: Vec<Range<u64>>,
+}
+
+/// The index: from its files as far as they can be used, and from the segments.
+fn restore(config: &StoreConfig, reader: &LogReader, repair: &Repair) -> Result<Restored, StoreError> {
+    let files = PartFiles { config, log: reader };
+    let listed = if files.are_wanted() { files.list().unwrap_or_default() } else { Vec::new() };
     let torn = repair.torn.map(|torn| TornEnd {
         segment: torn.segment,
         offset: torn.offset,
         bytes: torn.bytes,
         commits: torn.frames,
     });
-    let report = OpenIndexReport {
-        path,
-        events_restored,
-        events_scanned: index.live().len() - events_restored,
+    let mut report = OpenIndexReport {
+        path: OpenIndexPath::Rebuild,
+        events_restored: 0,
+        events_scanned: 0,
         segments: reader.segment_count() as u64,
-        refused,
+        refused: Vec::new(),
         closed_cleanly: repair.closed_cleanly,
         torn,
         commits_from_tail: repair.from_tail,
         elapsed: Duration::ZERO,
     };
-    Ok((index, report))
+    let (mut parts, mut used): (Vec<Arc<Part>>, Vec<Range<u64>>) = (Vec::new(), Vec::new());
+    let (mut at, end) = (0, reader.end_sequence());
+    while at < end {
+        if let Some((part, path)) = next_in_file(&files, &listed, at, &mut report.refused) {
+            report.path = path;
+            report.events_restored += u64::from(part.rows());
+            at = part.events().end;
+            used.push(part.events());
+            parts.push(Arc::new(part));
+            continue;
+        }
+        // Up to the next file that may be of use.
+        let next = listed.iter().map(|events| events.start).filter(|start| *start > at).min();
+        let events = at..next.unwrap_or(end).min(end);
+        report.events_scanned += events.end - events.start;
+        at = events.end;
+        parts.extend(rebuilt(&files, parts.clone(), events, true)?);
+    }
+    let unused = listed.into_iter().filter(|events| !used.contains(events)).collect();
+    Ok(Restored { parts, report, unused })
 }
 
-/// Adds every event from `from` on.
-fn scan(index: &mut LiveWriter, reader: &LogReader, from: u64) -> Result<(), StoreError> {
-    let mut records = reader.records(from);
-    while let Some((position, bytes)) = records.next_record()? {
-        let event = decode_at(position, bytes)?;
-        let known = index.intern(&event.coordinate());
-        let follows = index.head(&known).len;
-        if event.revision() != follows {
-            let (sequence, revision) = (event.sequence(), event.revision());
-            let reason = format!("event {sequence} has revision {revision} where revision {follows} belongs");
-            return Err(StoreError::Corrupt { segment: None, offset: Some(position.offset), reason });
+/// The largest part that begins at an event and can be used.
+fn next_in_file(
+    files: &PartFiles<'_>,
+    listed: &[Range<u64>],
+    at: u64,
+    refused: &mut Vec<RefusedFile>,
+) -> Option<(Part, OpenIndexPath)> {
+    let end = files.log.end_sequence();
+    for events in listed.iter().filter(|events| events.start == at) {
+        let loaded = if events.end > end {
+            Err(Refused::new(format!("it is of events up to {}, and there are {end}", events.end)))
+        } else {
+            files.load(events)
+        };
+        match loaded {
+            Ok(loaded) => return Some(loaded),
+            Err(reason) => refused.push(RefusedFile { name: name_of(events), reason: reason.to_string() }),
         }
-        index.add_record(&event, position.offset);
     }
-    Ok(())
+    None
 }

@@ -1,12 +1,13 @@
 //! A commit gets its place: what happens under the commit lock, and what follows from it.
 
-use crate::store::commit::{Commit, Outcome};
+use crate::store::commit::{Commit, Outcome, Proposed};
 use crate::store::job::Job;
 use crate::store::receipt::{AppendReceipt, SamePayload};
 use crate::store::shared::{Shared, Writing};
 use crate::store::{Durability, StoreError, SyncConfig};
-use batpak_core::{Content, Timestamp};
-use batpak_segment::{Frame, Position, Unsynced};
+use batpak_core::{Content, EventRef, Timestamp};
+use batpak_index::Row;
+use batpak_segment::{Frame, Unsynced};
 use std::sync::MutexGuard;
 use std::time::Duration;
 
@@ -50,19 +51,30 @@ impl Shared {
     }
 
     /// Commits what was proposed. `None` if there is no room for it: nothing was done then.
-    pub(crate) fn place(
+    pub(crate) fn place<'w>(
         &self,
-        writing: &Writing,
-        mut commit: MutexGuard<'_, Commit>,
+        writing: &'w Writing,
+        mut commit: MutexGuard<'w, Commit>,
         job: &mut Job,
     ) -> Result<Option<Settled>, StoreError> {
         let clock = &*self.config.environment.clock;
         let time = Timestamp::from_nanos(clock.wall_ns());
-        let (first, wait_for, unsynced) = match commit.append(&writing.log, job, time)? {
+        let outcome = loop {
+            match commit.append(&writing.log, job, time)? {
+                Outcome::Unknown => {
+                    drop(commit);
+                    self.look_up(job, true)?;
+                    commit = writing.commit();
+                }
+                outcome => break outcome,
+            }
+        };
+        let (first, wait_for, unsynced) = match outcome {
             Outcome::Appended { first, wait_for, unsynced } => (first, wait_for, unsynced),
-            Outcome::NoRoom => return Ok(None),
+            Outcome::NoRoom | Outcome::Unknown => return Ok(None),
             Outcome::Replayed { first } => {
                 drop(commit);
+                self.check_same_events(&job.proposed, first)?;
                 let end = first + job.proposed.len() as u64;
                 let waits = job.durability == Durability::Synced || end > self.visible();
                 return Ok(Some(Settled { told: Told::Replayed { first }, wait_for: waits.then_some(end) }));
@@ -70,7 +82,7 @@ impl Shared {
             Outcome::Conflict { entity, expected, actual, newest } => {
                 drop(commit);
                 let unseen = newest.filter(|sequence| *sequence >= self.visible());
-                let newest = newest.and_then(|sequence| self.live.row(sequence)).map(|row| row.id);
+                let newest = newest.map(|sequence| self.row(sequence)).transpose()?.map(|row| row.id);
                 let told = Told::Refused(StoreError::Conflict { entity, expected, actual, newest });
                 return Ok(Some(Settled { told, wait_for: unseen.map(|sequence| sequence + 1) }));
             }
@@ -107,6 +119,24 @@ impl Shared {
         }
     }
 
+    /// Entity, scope and kind of repeated events are those of the first time.
+    fn check_same_events(&self, proposed: &[Proposed], first: u64) -> Result<(), StoreError> {
+        let first_keyed = proposed.iter().position(|event| event.key.is_some()).unwrap_or_default();
+        for (item, event) in proposed.iter().enumerate() {
+            let sequence = first + item as u64;
+            let row = self.row(sequence)?;
+            let coordinate = self.coordinate_of(sequence)?;
+            if row.kind == event.kind && coordinate == *event.stream.coordinate() {
+                continue;
+            }
+            return Err(match event.key {
+                Some(key) => StoreError::KeyReused { key, event: row.id },
+                None => StoreError::PartialReplay { first: first_keyed, item },
+            });
+        }
+        Ok(())
+    }
+
     /// The receipts of the first time.
     fn replay(&self, writing: &Writing, first: u64, job: &mut Job) -> Result<(), StoreError> {
         let Job { frame, proposed, receipts, .. } = job;
@@ -114,34 +144,39 @@ impl Shared {
         let first_keyed = proposed.iter().position(|event| event.key.is_some()).unwrap_or_default();
         let overhead = overhead_of_item(frame, proposed.len());
         let mut next_in_commit = None;
-        let mut buffer = Vec::new();
         receipts.clear();
         for (item, event) in proposed.iter().enumerate() {
-            let sequence = first + item as u64;
-            let row = self.live.row(sequence).ok_or(StoreError::NotFound { sequence })?;
-            let stored = self.read_record(Position { sequence, offset: row.offset }, &mut buffer)?;
+            let row = self.row(first + item as u64)?;
             // Nothing but its commit tells the event of an item without a key from any other of its entity and kind.
-            if by_place && next_in_commit.is_some_and(|offset| offset != row.offset) {
+            if by_place && next_in_commit.is_some_and(|offset| offset != u64::from(row.offset)) {
                 let item = if item <= first_keyed { item - 1 } else { item };
                 return Err(StoreError::PartialReplay { first: first_keyed, item });
             }
-            next_in_commit = Some(row.offset + overhead + stored.record().len() as u64);
-            let same = match stored.content() {
-                Content::Payload { bytes, .. } => bytes == payload_of(frame.record_mut(item), event.payload_len),
-                // Nothing is left to compare with.
-                Content::Erased { .. } | Content::Dropped { .. } => true,
-            };
-            let durable = writing.log.durable_sequence() > sequence;
-            receipts.push(AppendReceipt {
-                event_id: row.id,
-                sequence,
-                revision: row.revision,
-                event_hash: stored.event_hash(),
-                durability: if durable { Durability::Synced } else { Durability::Written },
-                replay: Some(SamePayload(same)),
-            });
+            let payload = payload_of(frame.record_mut(item), event.payload_len);
+            let (receipt, len) = self.with_row(&row, |stored| {
+                Ok((receipt_of(&row, stored, payload, writing.log.durable_sequence()), stored.record().len() as u64))
+            })?;
+            next_in_commit = Some(u64::from(row.offset) + overhead + len);
+            receipts.push(receipt);
         }
         Ok(())
+    }
+}
+
+/// The receipt of an event that was there before, which `payload` was to be the payload of.
+fn receipt_of(row: &Row, stored: &EventRef<'_>, payload: &[u8], durable: u64) -> AppendReceipt {
+    let same = match stored.content() {
+        Content::Payload { bytes, .. } => bytes == payload,
+        // Nothing is left to compare with.
+        Content::Erased { .. } | Content::Dropped { .. } => true,
+    };
+    AppendReceipt {
+        event_id: row.id,
+        sequence: row.sequence(),
+        revision: row.revision,
+        event_hash: stored.event_hash(),
+        durability: if durable > row.sequence() { Durability::Synced } else { Durability::Written },
+        replay: Some(SamePayload(same)),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Projections: a state from the events of an entity.
 
 use crate::store::read::payload_of;
+use crate::store::read::Scan;
 use crate::store::shared::Shared;
 use crate::store::{Store, StoreError, json, payload};
-use batpak_core::{Event, EventHeader, EventKind, Region};
+use batpak_core::{Event, EventHeader, EventKind, EventRef, Region};
 use batpak_index::Direction;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -165,17 +166,21 @@ fn fold<T: EventSourced>(shared: &Shared, entity: &str) -> Result<Option<T>, Sto
     let region = Region::entity(entity);
     let region = if kinds.is_empty() { region } else { region.with_kinds(kinds.iter().copied()) };
     let mut state: Option<T> = None;
-    let mut buffer = Vec::new();
-    for row in shared.matches(&region, 0..shared.visible(), Direction::Forward) {
-        let record = shared.read_row(&row, &mut buffer)?;
-        let sequence = row.sequence();
-        let payload =
-            T::Input::decode(payload_of(&record)?).map_err(|source| StoreError::Decode { sequence, source })?;
-        let event = Event::new(EventHeader::from(&record), payload);
-        match &mut state {
-            Some(state) => state.apply_event(&event),
-            None => state = T::from_events(std::slice::from_ref(&event)),
-        }
+    let mut scan = Scan::new(shared, &region, 0..shared.visible(), Direction::Forward);
+    while let Some(row) = scan.next_row(shared)? {
+        scan.with_row(shared, &row, |record| take(&mut state, record))?;
     }
     Ok(state)
+}
+
+/// Gives an event to the state.
+fn take<T: EventSourced>(state: &mut Option<T>, record: &EventRef<'_>) -> Result<(), StoreError> {
+    let sequence = record.sequence();
+    let payload = T::Input::decode(payload_of(record)?).map_err(|source| StoreError::Decode { sequence, source })?;
+    let event = Event::new(EventHeader::from(record), payload);
+    match state {
+        Some(state) => state.apply_event(&event),
+        None => *state = T::from_events(std::slice::from_ref(&event)),
+    }
+    Ok(())
 }

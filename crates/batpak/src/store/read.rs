@@ -4,7 +4,7 @@ use crate::store::shared::Shared;
 use crate::store::{Store, StoreError, json, payload};
 use batpak_core::{Coordinate, Event, EventHeader, EventId, EventKind, EventRef, Region, StoredEvent, Timestamp};
 use batpak_index::{Direction, Matches, Row};
-use batpak_segment::Position;
+use batpak_segment::{Pinned, Position, SegmentView};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::ops::{Deref, Range};
@@ -70,12 +70,25 @@ impl Store {
         self.fetch_id(id, json::payload_to_json)
     }
 
-    /// The event with this id, its payload as the bytes that were stored: one MessagePack value.
+    /// The event with this id, its payload as the bytes that were stored, where they stand: one MessagePack value.
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub fn get_raw(&self, id: EventId) -> Result<StoredEvent<Vec<u8>>, StoreError> {
-        self.fetch_id(id, |bytes| Ok(bytes.to_vec()))
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak::prelude::*;
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let store = Store::open(dir.path())?;
+    /// let receipt = store.append(&Coordinate::new("seat:4", "hall")?, EventKind::custom(1, 1), &7)?;
+    /// assert_eq!(**store.get_raw(receipt.event_id)?.event.payload(), [7]);
+    /// # store.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn get_raw(&self, id: EventId) -> Result<StoredEvent<RawPayload>, StoreError> {
+        let row = self.row_of_id(id)?;
+        self.shared().pin(&row)
     }
 
     /// The event with this id, its payload as a type of yours.
@@ -94,7 +107,7 @@ impl Store {
         let shared = self.shared();
         shared.check_open()?;
         let row = shared.visible_row(sequence)?;
-        shared.fetch(row, &mut Vec::new(), json::payload_to_json)
+        shared.fetch(&row, json::payload_to_json)
     }
 
     /// The rows of exactly this entity, in order. It cannot fail: of a closed store it returns none. See
@@ -118,87 +131,224 @@ impl Store {
     pub fn query(&self, region: &Region) -> Result<Rows, StoreError> {
         let shared = self.shared();
         shared.check_open()?;
-        let mut matches = shared.matches(region, 0..shared.visible(), Direction::Forward);
+        let visible = shared.visible();
+        let mut scan = Scan::new(shared, region, 0..visible, Direction::Forward);
         let mut rows = Vec::new();
-        let mut buffer = Vec::new();
-        while let Some(row) = shared.next_match(&mut matches, region, &mut buffer)? {
-            rows.push(shared.event_row(&row)?);
+        while let Some(row) = scan.next_event_row(shared)? {
+            rows.push(row);
         }
         Ok(Rows(rows))
     }
 
     fn fetch_id<P>(&self, id: EventId, decode: DecodePayload<P>) -> Result<StoredEvent<P>, StoreError> {
+        let row = self.row_of_id(id)?;
+        self.shared().fetch(&row, decode)
+    }
+
+    fn row_of_id(&self, id: EventId) -> Result<Row, StoreError> {
         let shared = self.shared();
         shared.check_open()?;
         let sequence = id.sequence();
         let row = shared.visible_row(sequence)?;
-        if row.id != id {
-            return Err(StoreError::NotFound { sequence });
-        }
-        shared.fetch(row, &mut Vec::new(), decode)
+        if row.id == id { Ok(row) } else { Err(StoreError::NotFound { sequence }) }
     }
 }
 
 impl Shared {
-    fn visible_row(&self, sequence: u64) -> Result<&Row, StoreError> {
-        let visible = sequence < self.visible();
-        visible.then(|| self.live.row(sequence)).flatten().ok_or(StoreError::NotFound { sequence })
+    fn visible_row(&self, sequence: u64) -> Result<Row, StoreError> {
+        if sequence < self.visible() { self.row(sequence) } else { Err(StoreError::NotFound { sequence }) }
     }
 
-    pub(crate) fn matches(&self, region: &Region, range: Range<u64>, direction: Direction) -> Matches {
-        self.live.matches(region, range, direction)
+    /// The row of an event, visible or not.
+    pub(crate) fn row(&self, sequence: u64) -> Result<Row, StoreError> {
+        self.ask(|tiers| tiers.row(sequence))?.ok_or(StoreError::NotFound { sequence })
     }
 
-    /// The next row that belongs to the region, its record asked where the row does not suffice.
-    pub(crate) fn next_match(
+    /// The coordinate of an event, visible or not.
+    pub(crate) fn coordinate_of(&self, sequence: u64) -> Result<Coordinate, StoreError> {
+        self.ask(|tiers| tiers.coordinate(sequence))?.ok_or(StoreError::NotFound { sequence })
+    }
+
+    /// Shows the event of a row.
+    #[inline]
+    pub(crate) fn with_row<T>(
         &self,
-        matches: &mut Matches,
-        region: &Region,
-        buffer: &mut Vec<u8>,
-    ) -> Result<Option<Row>, StoreError> {
-        let ask_record = matches.needs_record();
-        for row in matches {
-            if !ask_record || region.matches(&self.read_row(&row, buffer)?) {
-                return Ok(Some(row));
-            }
-        }
-        Ok(None)
-    }
-
-    pub(crate) fn read_row<'b>(&self, row: &Row, buffer: &'b mut Vec<u8>) -> Result<EventRef<'b>, StoreError> {
-        let event = self.read_record(Position { sequence: row.sequence(), offset: row.offset }, buffer)?;
-        if event.event_id() == row.id {
-            return Ok(event);
-        }
-        let reason = format!("event {} stands where event {} belongs", event.event_id(), row.id);
-        Err(StoreError::Corrupt { segment: None, offset: Some(row.offset), reason })
-    }
-
-    pub(crate) fn event_row(&self, row: &Row) -> Result<EventRow, StoreError> {
-        let sequence = row.sequence();
-        let coordinate = self.live.coordinate(row.coordinate).ok_or(StoreError::NotFound { sequence })?;
-        Ok(EventRow {
-            event_id: row.id,
-            coordinate: coordinate.clone(),
-            sequence,
-            revision: row.revision,
-            kind: row.kind,
-            time: row.time,
-        })
+        row: &Row,
+        look: impl FnOnce(&EventRef<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.with_record(position_of(row), |bytes| look(&event_of(row, bytes)?))
     }
 
     /// Reads and decodes the event of a row.
-    pub(crate) fn fetch<P>(
-        &self,
-        row: &Row,
-        buffer: &mut Vec<u8>,
+    #[inline]
+    fn fetch<P>(&self, row: &Row, decode: DecodePayload<P>) -> Result<StoredEvent<P>, StoreError> {
+        self.with_row(row, |event| decoded(event, event.coordinate(), decode))
+    }
+
+    /// The event of a row, its payload where it stands.
+    fn pin(&self, row: &Row) -> Result<StoredEvent<RawPayload>, StoreError> {
+        let record = self.reader.pin(position_of(row)).map_err(|error| self.damaged(error))?;
+        let event = event_of(row, &record)?;
+        let payload = payload_of(&event)?;
+        let at = payload.as_ptr().addr() - record.as_ptr().addr();
+        let range = at..at + payload.len();
+        let (coordinate, header) = (event.coordinate(), EventHeader::from(&event));
+        Ok(StoredEvent { coordinate, event: Event::new(header, RawPayload { record, range }) })
+    }
+}
+
+/// The bytes of a payload. As long as it lives it holds the mapping of its segment, which is not counted by
+/// [`fd_budget`](crate::store::StoreConfig::fd_budget).
+#[derive(Debug)]
+pub struct RawPayload {
+    record: Pinned,
+    range: Range<usize>,
+}
+
+impl Deref for RawPayload {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.record[self.range.clone()]
+    }
+}
+
+impl AsRef<[u8]> for RawPayload {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+fn position_of(row: &Row) -> Position {
+    Position { sequence: row.sequence(), offset: row.offset.into() }
+}
+
+/// The event of a record that a row leads to.
+#[inline]
+fn event_of<'r>(row: &Row, record: &'r [u8]) -> Result<EventRef<'r>, StoreError> {
+    let event =
+        EventRef::decode(record).map_err(|source| StoreError::Record { sequence: row.sequence(), source })?;
+    if event.event_id() == row.id {
+        return Ok(event);
+    }
+    let reason = format!("event {} stands where event {} belongs", event.event_id(), row.id);
+    Err(StoreError::Corrupt { segment: None, offset: Some(row.offset.into()), reason })
+}
+
+#[inline]
+fn decoded<P>(
+    event: &EventRef<'_>,
+    coordinate: Coordinate,
+    decode: DecodePayload<P>,
+) -> Result<StoredEvent<P>, StoreError> {
+    let sequence = event.sequence();
+    let payload = decode(payload_of(event)?).map_err(|source| StoreError::Decode { sequence, source })?;
+    Ok(StoredEvent { coordinate, event: Event::new(EventHeader::from(event), payload) })
+}
+
+/// Going through the events of a region: rows from the index, records from the segments.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    region: Region,
+    matches: Matches,
+    ask_record: bool,
+    view: Option<SegmentView>,
+    buffer: Vec<u8>,
+}
+
+impl Scan {
+    pub(crate) fn new(shared: &Shared, region: &Region, range: Range<u64>, direction: Direction) -> Self {
+        let matches = shared.index.snapshot().matches(region, range, direction);
+        let ask_record = matches.needs_record();
+        Self { region: region.clone(), matches, ask_record, view: None, buffer: Vec::new() }
+    }
+
+    /// The next row that belongs to the region, its record asked where the row does not suffice.
+    #[inline]
+    pub(crate) fn next_row(&mut self, shared: &Shared) -> Result<Option<Row>, StoreError> {
+        loop {
+            let row = match self.matches.next_row() {
+                Ok(Some(row)) => row,
+                Ok(None) => return Ok(None),
+                Err(damaged) => {
+                    shared.rebuild(&damaged)?;
+                    self.matches.resume(shared.index.snapshot());
+                    continue;
+                }
+            };
+            if !self.ask_record {
+                return Ok(Some(row));
+            }
+            if self.belongs(shared, &row)? {
+                return Ok(Some(row));
+            }
+        }
+    }
+
+    /// Asks the record.
+    fn belongs(&mut self, shared: &Shared, row: &Row) -> Result<bool, StoreError> {
+        let region = std::mem::replace(&mut self.region, Region::none());
+        let belongs = self.with_row(shared, row, |event| Ok(region.matches(event)));
+        self.region = region;
+        belongs
+    }
+
+    /// The coordinate of the row that was given last.
+    #[inline]
+    fn coordinate(&mut self, shared: &Shared, row: &Row) -> Result<Coordinate, StoreError> {
+        match self.matches.coordinate(row) {
+            Ok(Some(coordinate)) => Ok(coordinate),
+            Ok(None) => shared.coordinate_of(row.sequence()),
+            Err(damaged) => {
+                shared.rebuild(&damaged)?;
+                self.matches.resume(shared.index.snapshot());
+                shared.coordinate_of(row.sequence())
+            }
+        }
+    }
+
+    pub(crate) fn next_event_row(&mut self, shared: &Shared) -> Result<Option<EventRow>, StoreError> {
+        let Some(row) = self.next_row(shared)? else { return Ok(None) };
+        Ok(Some(EventRow {
+            event_id: row.id,
+            coordinate: self.coordinate(shared, &row)?,
+            sequence: row.sequence(),
+            revision: row.revision,
+            kind: row.kind,
+            time: row.time,
+        }))
+    }
+
+    /// The next event of the region.
+    #[inline]
+    pub(crate) fn next_event<P>(
+        &mut self,
+        shared: &Shared,
         decode: DecodePayload<P>,
-    ) -> Result<StoredEvent<P>, StoreError> {
-        let sequence = row.sequence();
-        let coordinate = self.live.coordinate(row.coordinate).ok_or(StoreError::NotFound { sequence })?;
-        let event = self.read_row(row, buffer)?;
-        let payload = decode(payload_of(&event)?).map_err(|source| StoreError::Decode { sequence, source })?;
-        Ok(StoredEvent { coordinate: coordinate.clone(), event: Event::new(EventHeader::from(&event), payload) })
+    ) -> Result<Option<StoredEvent<P>>, StoreError> {
+        let Some(row) = self.next_row(shared)? else { return Ok(None) };
+        let coordinate = self.coordinate(shared, &row)?;
+        self.with_row(shared, &row, |event| decoded(event, coordinate, decode)).map(Some)
+    }
+
+    /// Shows the event of a row. The segment is looked up once for all of its events.
+    #[inline]
+    pub(crate) fn with_row<T>(
+        &mut self,
+        shared: &Shared,
+        row: &Row,
+        look: impl FnOnce(&EventRef<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let position = position_of(row);
+        let view = match &mut self.view {
+            Some(view) if view.covers().contains(&position.sequence) => view,
+            view => {
+                let new = shared.reader.view(position.sequence).map_err(|error| shared.damaged(error))?;
+                view.insert(new)
+            }
+        };
+        let bytes = view.read(position, &mut self.buffer).map_err(|error| shared.damaged(error))?;
+        look(&event_of(row, bytes)?)
     }
 }
 

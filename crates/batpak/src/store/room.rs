@@ -106,6 +106,8 @@ impl Shared {
     /// Ending a segment syncs it, and somebody may wait for that.
     fn next_segment(&self, writing: &Writing, frame: &Frame) -> Result<(), StoreError> {
         writing.log.make_room(frame)?;
+        writing.commit().index.begin_live();
+        writing.freezing.want();
         self.publish(writing);
         Ok(())
     }

@@ -2,12 +2,13 @@
 
 use crate::store::background::Signal;
 use crate::store::commit::Commit;
+use crate::store::freeze::Freezing;
 use crate::store::open::OpenIndexReport;
 use crate::store::random::RandomPool;
 use crate::store::wakers::Wakers;
-use crate::store::{StoreConfig, StoreError, index_file};
-use batpak_core::{EventRef, Frontier};
-use batpak_index::Live;
+use crate::store::{StoreConfig, StoreError};
+use batpak_core::Frontier;
+use batpak_index::Index;
 use batpak_segment::{Log, LogError, LogReader, Position};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +18,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) struct Shared {
     pub(crate) config: StoreConfig,
     pub(crate) reader: LogReader,
-    pub(crate) live: Arc<Live>,
+    pub(crate) index: Arc<Index>,
+    /// Held while a damaged part of the index is made anew.
+    pub(crate) rebuilding: Mutex<()>,
+    /// How many were. Relaxed: nothing follows from it.
+    pub(crate) damaged_parts: AtomicU64,
     /// Every sequence below it can be read. Stored with Release after the rows below it, loaded with Acquire.
     visible: AtomicU64,
     /// Every event below it is known to be durable, and visible. Stored with Release under the commit lock.
@@ -36,6 +41,7 @@ pub(crate) struct Writing {
     pub(crate) salts: Mutex<RandomPool>,
     pub(crate) signal: Signal,
     pub(crate) wakers: Wakers,
+    pub(crate) freezing: Freezing,
     /// Held by who makes room in the log. Taken before the commit lock.
     room: Mutex<()>,
 }
@@ -48,6 +54,7 @@ impl Writing {
             salts: Mutex::new(salts),
             signal: Signal::default(),
             wakers: Wakers::default(),
+            freezing: Freezing::default(),
             room: Mutex::default(),
         }
     }
@@ -67,13 +74,24 @@ impl Shared {
     pub(crate) fn new(
         config: StoreConfig,
         reader: LogReader,
-        live: Arc<Live>,
+        index: Arc<Index>,
         report: OpenIndexReport,
         writing: Option<Writing>,
     ) -> Self {
-        let (visible, settled) = (AtomicU64::new(live.len()), AtomicU64::new(live.len()));
-        let closed = AtomicBool::new(false);
-        Self { config, reader, live, visible, settled, closed, report, head: Mutex::default(), writing }
+        let end = index.tiers().end();
+        Self {
+            config,
+            reader,
+            index,
+            rebuilding: Mutex::default(),
+            damaged_parts: AtomicU64::new(0),
+            visible: AtomicU64::new(end),
+            settled: AtomicU64::new(end),
+            closed: AtomicBool::new(false),
+            report,
+            head: Mutex::default(),
+            writing,
+        }
     }
 
     pub(crate) fn visible(&self) -> u64 {
@@ -151,12 +169,14 @@ impl Shared {
         }
     }
 
-    /// Reads the record of an event into `buf`. Damage that is met ends writing.
-    pub(crate) fn read_record<'b>(&self, position: Position, buf: &'b mut Vec<u8>) -> Result<EventRef<'b>, StoreError> {
-        let sequence = position.sequence;
-        let bytes = self.reader.read(position, buf).map_err(|error| self.damaged(error))?;
-        let event = EventRef::decode(bytes).map_err(|source| StoreError::Record { sequence, source })?;
-        Ok(event)
+    /// Shows the record of an event, where it stands if it is mapped. Damage that is met ends writing.
+    #[inline]
+    pub(crate) fn with_record<T>(
+        &self,
+        position: Position,
+        look: impl FnOnce(&[u8]) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.reader.with_record(position, look).map_err(|error| self.damaged(error))?
     }
 
     /// Once damage is known nothing more is written.
@@ -165,6 +185,14 @@ impl Shared {
             writing.log.fail("read", &error);
         }
         error.into()
+    }
+
+    /// An error that was met off the way of a reader: if it tells of damage, writing ends.
+    pub(crate) fn known(&self, error: StoreError) -> StoreError {
+        if let (StoreError::Corrupt { .. }, Some(writing)) = (&error, &self.writing) {
+            writing.log.fail("read", &error);
+        }
+        error
     }
 
     /// Ends the store for every clone. Whoever comes first does it.
@@ -178,7 +206,7 @@ impl Shared {
         self.publish(writing);
         if synced.is_ok() {
             // Derived: without it the next open reads the segments, and says why.
-            let _ = index_file::save(self, writing);
+            let _ = self.save_index(writing);
         }
         let closed = writing.log.close();
         // That has synced what came in the last moment.

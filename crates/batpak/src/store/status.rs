@@ -82,7 +82,7 @@ impl Store {
         shared.check_open()?;
         Ok(Stats {
             events: shared.visible(),
-            entities: shared.live.entity_count(),
+            entities: shared.index.tiers().entity_count(),
             segments: shared.reader.segment_count() as u64,
             segment_bytes: shared.reader.size_bytes()?,
         })

@@ -83,7 +83,9 @@ impl Store {
     fn submit_job(&self, writing: &Writing, mut job: Box<Job>) -> Result<TicketInner, StoreError> {
         self.inner.background.ensure(&self.inner.shared)?;
         let shared = Arc::clone(&self.inner.shared);
-        let state = match shared.place_in_turn(writing, &mut job) {
+        writing.freezing.ensure(&shared);
+        let looked_up = shared.look_up(&mut job, false);
+        let state = match looked_up.and_then(|()| shared.place_in_turn(writing, &mut job)) {
             Ok(Some(settled)) => State::placed(writing, settled, job),
             Ok(None) => {
                 let queued = writing.commit().backlog.push(job)?;

@@ -1,0 +1,135 @@
+//! Making parts of the index from the segments: at an opening, and where a file turns out to be damaged.
+
+use crate::store::StoreError;
+use crate::store::part_file::PartFiles;
+use crate::store::read::decode_at;
+use crate::store::shared::Shared;
+use batpak_core::EventRef;
+use batpak_index::{Builder, Damaged, Index, Part, Tiers};
+use batpak_segment::Position;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+/// The most events of a part that is made at once: it is made in memory.
+pub(crate) const EVENTS_MAX: u64 = 1 << 19;
+
+/// The index of some events, from their records. `before` holds all events before them.
+pub(crate) fn part_of_records(
+    files: &PartFiles<'_>,
+    before: Vec<Arc<Part>>,
+    events: &Range<u64>,
+) -> Result<Vec<u8>, StoreError> {
+    let store_id = files.log.store_id();
+    let mut builder = Builder::new(store_id, events.start);
+    let mut revisions = Revisions { before: Index::new(store_id, before).0.snapshot(), next: HashMap::new() };
+    let mut last = None;
+    let mut records = files.log.records(events.start);
+    while let Some((position, bytes)) = records.next_record()?.filter(|(found, _)| found.sequence < events.end) {
+        let event = decode_at(position, bytes)?;
+        revisions.check(&event, position)?;
+        builder.push(&event, offset_of(position)?);
+        last = Some(position);
+    }
+    let Some(last) = last.filter(|last| last.sequence + 1 == events.end) else {
+        return Err(StoreError::NotFound { sequence: last.map_or(events.start, |last| last.sequence + 1) });
+    };
+    let about = files.about(events, last)?;
+    let mut bytes = Vec::new();
+    builder.write(&about, &mut bytes).map_err(|error| {
+        let reason = format!("the index cannot be made: {error}");
+        StoreError::Corrupt { segment: None, offset: None, reason }
+    })?;
+    Ok(bytes)
+}
+
+/// Offsets are those of segments, which have at most 1 GiB, and one frame more.
+pub(crate) fn offset_of(position: Position) -> Result<u32, StoreError> {
+    u32::try_from(position.offset).map_err(|_| StoreError::TooLarge {
+        field: "offset in a segment",
+        limit: u32::MAX.into(),
+        value: position.offset,
+    })
+}
+
+/// The revision that the next event of each entity has.
+struct Revisions {
+    before: Arc<Tiers>,
+    next: HashMap<String, u64>,
+}
+
+impl Revisions {
+    fn check(&mut self, event: &EventRef<'_>, position: Position) -> Result<(), StoreError> {
+        let (sequence, revision) = (event.sequence(), event.revision());
+        let follows = match self.next.get_mut(event.entity()) {
+            Some(next) => std::mem::replace(next, revision + 1),
+            None => {
+                self.next.insert(event.entity().to_owned(), revision + 1);
+                // What is damaged there is found when it is asked for by a reader.
+                match self.before.newest_frozen(event.entity()) {
+                    Ok(newest) => newest.map_or(0, |row| row.revision + 1),
+                    Err(_) => revision,
+                }
+            }
+        };
+        if revision == follows {
+            return Ok(());
+        }
+        let reason = format!("event {sequence} has revision {revision} where revision {follows} belongs");
+        Err(StoreError::Corrupt { segment: None, offset: Some(position.offset), reason })
+    }
+}
+
+impl Shared {
+    pub(crate) fn part_files(&self) -> PartFiles<'_> {
+        PartFiles { config: &self.config, log: &self.reader }
+    }
+
+    /// Asks the index. A part that turns out to be damaged is made anew.
+    pub(crate) fn ask<T>(&self, ask: impl Fn(&Arc<Tiers>) -> Result<T, Damaged>) -> Result<T, StoreError> {
+        loop {
+            let asked = ask(&self.index.tiers());
+            match asked {
+                Ok(answer) => return Ok(answer),
+                Err(damaged) => self.rebuild(&damaged)?,
+            }
+        }
+    }
+
+    /// Makes a damaged part anew, unless somebody else has.
+    pub(crate) fn rebuild(&self, damaged: &Damaged) -> Result<(), StoreError> {
+        let _one_at_a_time = self.rebuilding.lock().unwrap_or_else(PoisonError::into_inner);
+        let tiers = self.index.snapshot();
+        let is_there = tiers.parts().any(|part| part.events() == damaged.events && part.check().is_err());
+        if !is_there {
+            return Ok(());
+        }
+        self.damaged_parts.fetch_add(1, Ordering::Relaxed);
+        let before: Vec<Arc<Part>> =
+            tiers.parts().take_while(|part| part.events().end <= damaged.events.start).cloned().collect();
+        let made = rebuilt(&self.part_files(), before, damaged.events.clone(), self.is_read_only());
+        let made = made.map_err(|error| self.known(error))?;
+        self.index.replace(&made);
+        Ok(())
+    }
+}
+
+/// Parts of a range of events, from their records; in files unless nothing may be written.
+pub(crate) fn rebuilt(
+    files: &PartFiles<'_>,
+    mut before: Vec<Arc<Part>>,
+    events: Range<u64>,
+    in_memory: bool,
+) -> Result<Vec<Arc<Part>>, StoreError> {
+    let first = before.len();
+    let mut from = events.start;
+    while from < events.end {
+        let some = from..events.end.min(from + EVENTS_MAX);
+        let bytes = part_of_records(files, before.clone(), &some)?;
+        let part = if in_memory { files.in_memory(bytes)? } else { files.keep(&some, bytes)? };
+        before.push(Arc::new(part));
+        from = some.end;
+    }
+    Ok(before.split_off(first))
+}
