@@ -1,12 +1,13 @@
 //! Tampering that every crc hides: the chain shows it, or the head does.
 
-use crate::fixtures::{DIR, INDEX, KIND, Machine, append, at, report};
+use crate::fixtures::{DIR, KIND, Machine, append, at, report};
 use batpak::store::{AppendOptions, Head, OpenIndexPath, Store, StoreError};
 use batpak::{ChainError, EventHash, EventId, Region};
 use batpak_core::{Assigned, EventRef, Fields, RecordDraft};
-use batpak_index::LiveWriter;
+use batpak_index::{About, Builder};
 use batpak_segment::{Environment, Frame, LogConfig, LogReader, Unrecovered};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// Events of two entities, `a` and `b` in turn, and the head over them.
@@ -41,22 +42,33 @@ fn forged(records: &[Vec<u8>], index: bool) -> Machine {
         .expect("open the log")
         .recover()
         .expect("a new log");
-    let mut writer = LiveWriter::new();
+    let mut builder = Builder::new(log.reader().store_id(), 0);
     for record in records {
         let mut frame = Frame::new();
         frame.push(record);
         let appended = log.append_frame(&mut frame).expect("append");
         let event = EventRef::decode(record).expect("an event");
         if index && event.sequence() == appended.first_sequence {
-            writer.add_record(&event, appended.offset + frame.record_offset(0));
+            builder.push(&event, u32::try_from(appended.offset + frame.record_offset(0)).expect("small"));
         }
     }
-    let store_id = log.reader().store_id();
-    log.close().expect("close");
     if index {
-        machine.files.write(INDEX, batpak_index::encode(&writer, store_id).expect("small"));
+        write_index(&machine, log.reader(), builder, records);
     }
+    log.close().expect("close");
     machine
+}
+
+/// The index of all records, as if the store had made it.
+fn write_index(machine: &Machine, log: &LogReader, builder: Builder, records: &[Vec<u8>]) {
+    let id = log.segments()[0].id;
+    let stamp = Sha256::digest(id).iter().take(8).fold(0, |stamp, byte| stamp << 8 | u64::from(*byte));
+    let last = EventRef::decode(records.last().expect("a record")).expect("an event");
+    let about = About { store_id: log.store_id(), stamp, last_hash: last.event_hash() };
+    let name = format!("{DIR}/{:013}-{:013}.index", 0, builder.len());
+    let mut bytes = Vec::new();
+    builder.write(&about, &mut bytes).expect("written");
+    machine.files.write(name, bytes);
 }
 
 /// A record of the same event with another payload, and the hash that stood there.
@@ -196,11 +208,11 @@ fn opened_by_an_honest_index(records: &[Vec<u8>]) -> Store {
     let mut expected: Vec<EventRef<'_>> =
         records.iter().map(|record| EventRef::decode(record).expect("an event")).collect();
     expected.sort_by_key(batpak::EventRef::sequence);
-    let mut writer = LiveWriter::new();
+    let mut builder = Builder::new(reader.store_id(), 0);
     for (record, event) in reader.records(0).zip(&expected) {
-        writer.add_record(event, record.expect("a record").position.offset);
+        builder.push(event, u32::try_from(record.expect("a record").position.offset).expect("small"));
     }
-    machine.files.write(INDEX, batpak_index::encode(&writer, reader.store_id()).expect("small"));
+    write_index(&machine, &reader, builder, records);
     machine.open()
 }
 
@@ -238,10 +250,11 @@ fn a_second_first_event_shows() {
     let (machine, _) = store();
     let mut records = records(&machine);
     records.push(event("a", 8, 0, EventHash::GENESIS));
-    for with_index in [false, true] {
-        let error = Store::open(forged(&records, with_index).config()).expect_err("a revision twice");
-        assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
-    }
+    let error = Store::open(forged(&records, false).config()).expect_err("a revision twice");
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    // An index that was forged with it is not read whole when it is opened.
+    let error = forged(&records, true).open().verify_chain().expect_err("a revision twice");
+    assert!(matches!(error, StoreError::Chain { .. }), "{error:?}");
 }
 
 #[test]

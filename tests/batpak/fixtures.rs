@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 pub(crate) const DIR: &str = "/store";
-pub(crate) const INDEX: &str = "/store/batpak.index";
 pub(crate) const KIND: EventKind = EventKind::custom(1, 1);
 pub(crate) const OTHER: EventKind = EventKind::custom(1, 2);
 pub(crate) const THIRD: EventKind = EventKind::custom(2, 1);
@@ -135,6 +134,21 @@ impl Machine {
     fn of(files: MemoryFileSystem) -> Self {
         let clock = ManualClock { wall: AtomicI64::new(1_700_000_000_000_000_000), start: Instant::now() };
         Self { files, clock: Arc::new(clock) }
+    }
+
+    /// The files of the index, in order.
+    pub(crate) fn indexes(&self) -> Vec<PathBuf> {
+        let mut found = self.files.files();
+        found.retain(|path| path.extension().is_some_and(|extension| extension == "index"));
+        found.sort();
+        found
+    }
+
+    /// The only file of the index.
+    pub(crate) fn index(&self) -> PathBuf {
+        let found = self.indexes();
+        assert_eq!(found.len(), 1, "{found:?}");
+        found[0].clone()
     }
 
     /// Another machine with a copy of the files.

@@ -145,7 +145,7 @@ fn the_index_is_mapped_or_read_or_rebuilt() {
         let store = Store::open(config()).expect("opens");
         append(&store, "a", AppendOptions::default());
         store.close().expect("closes");
-        let written = dir.path().join("batpak.index").exists();
+        let written = dir.path().join("0000000000000-0000000000001.index").exists();
         assert_eq!(written, checkpoint || mmap, "checkpoint {checkpoint}, mmap {mmap}");
         let store = Store::open(config()).expect("opens");
         assert_eq!(store.diagnostics().open_report.expect("is there").path, path);

@@ -259,8 +259,6 @@ impl Index {
     fn push(&self, live: Arc<Live>) {
         let _changing = self.changing();
         let mut tiers = self.tiers.load().tiers.clone();
-        // One that never held anything is left out.
-        tiers.retain(|tier| !matches!(tier, Tier::Live(live) if live.events().is_empty()));
         tiers.push(Tier::Live(live));
         self.tiers.store(Arc::new(Tiers::new(tiers)));
     }
@@ -286,8 +284,12 @@ impl IndexWriter {
         self.current.live().events().end
     }
 
-    /// Ends the live part, which can be frozen then, and begins another one.
+    /// Ends the live part, which can be frozen then, and begins another one. One without events goes on: what is known
+    /// of it is told from what is known of others by its first event.
     pub fn begin_live(&mut self) {
+        if self.current.live().events().is_empty() {
+            return;
+        }
         let live = Arc::new(Live::new(self.index.seed, self.end()));
         self.index.push(Arc::clone(&live));
         let before = std::mem::replace(&mut self.current, LiveWriter::new(live));
@@ -298,7 +300,7 @@ impl IndexWriter {
     /// Lets go of what is in parts by now.
     pub fn forget_frozen(&mut self) {
         let end = self.index.tiers().frozen_end();
-        self.before.retain(|writer| !writer.live().events().is_empty() && writer.live().events().start >= end);
+        self.before.retain(|writer| writer.live().events().start >= end);
     }
 
     /// One past the last event that is in a part.
@@ -313,10 +315,16 @@ impl IndexWriter {
         self.current.intern(coordinate)
     }
 
+    /// Whether the coordinate is one of the live part that grows now.
+    #[inline]
+    pub fn is_current(&self, known: &Known) -> bool {
+        known.first == self.current.live().events().start
+    }
+
     /// The coordinate as the live part knows it that grows now.
     #[inline]
     pub fn renew(&mut self, known: &Known) -> Known {
-        if known.first == self.current.live().events().start { known.clone() } else { self.intern(known.coordinate()) }
+        if self.is_current(known) { known.clone() } else { self.intern(known.coordinate()) }
     }
 
     /// How far the entity of a coordinate has come, if it has an event that is in no part. The coordinate is one of

@@ -117,46 +117,38 @@ impl Commit {
         Ok(Some(base))
     }
 
-    /// Whether a key is neither live nor was looked up in all that is frozen.
-    fn has_unknown_key(&self, job: &Job, frozen_end: u64) -> bool {
-        let unknown = |event: &Proposed| event.key.is_some_and(|key| self.index.key(key).is_none());
-        job.looked_up_to < frozen_end && job.proposed.iter().any(unknown)
+    /// Whether more has been frozen than was looked up, and an event needs to know what is there.
+    #[inline]
+    fn must_look_up(&self, job: &Job) -> bool {
+        job.looked_up_to < self.index.frozen_end() && job.proposed.iter().any(|event| !self.knows_all_of(event))
     }
 
-    /// How far the entity of an event has come; `None` if that is in a part and was not looked up.
-    #[inline]
-    fn head_of(&self, known: &Known, frozen: &Frozen, is_looked_up: bool) -> Option<EntityHead> {
-        self.index.head(known).or_else(|| frozen.head.filter(|_| is_looked_up))
+    fn knows_all_of(&self, event: &Proposed) -> bool {
+        let knows_head = matches!(&event.stream, Stream::Known(known) if self.index.is_current(known) && self.index.head(known).is_some());
+        knows_head && event.key.is_none_or(|key| self.index.key(key).is_some())
     }
 
     /// Gives every event its place and hash, in `placed`, or returns which condition does not hold; heads are then as
     /// they were.
     fn assign(
         &mut self,
-        Job { proposed, frame, looked_up_to, .. }: &mut Job,
+        Job { proposed, frame, .. }: &mut Job,
         first: u64,
         time: Timestamp,
     ) -> Result<Option<Outcome>, StoreError> {
-        let frozen_end = self.index.frozen_end();
         let millis = self.last_millis.max(time.unix_millis());
         for (item, event) in proposed.iter_mut().enumerate() {
             let known = match &event.stream {
                 Stream::Known(known) => self.index.renew(known),
                 Stream::New(coordinate) => self.index.intern(coordinate),
             };
-            let nothing_frozen = (frozen_end == 0).then(EntityHead::default);
-            let found = self.head_of(&known, &event.frozen, *looked_up_to >= frozen_end).or(nothing_frozen);
-            let Some(head) = found else {
-                self.undo_heads();
-                return Ok(Some(Outcome::Unknown));
-            };
+            let head = self.index.head(&known).or(event.frozen.head).unwrap_or_default();
             let before = self.index.own_head(&known);
             if let Some(expected) = event.expected.filter(|expected| *expected != head.len) {
                 let entity = event.stream.coordinate().entity().to_owned();
                 // An earlier item of the batch, which will never be, is no event that stands against it.
                 self.undo_heads();
-                let found = self.head_of(&known, &event.frozen, true);
-                let newest = found.and_then(|head| head.newest);
+                let newest = self.index.head(&known).or(event.frozen.head).and_then(|head| head.newest);
                 return Ok(Some(Outcome::Conflict { entity, expected, actual: head.len, newest }));
             }
             let sequence = first + item as u64;
@@ -193,7 +185,7 @@ impl Commit {
                 job.proposed.iter().any(|event| event.key.is_some_and(|key| self.index.key(key).is_some()) || event.frozen.key.is_some());
             return Err(StoreError::Failed { reason, kind, outcome_unknown });
         }
-        if self.has_unknown_key(job, self.index.frozen_end()) {
+        if self.must_look_up(job) {
             return Ok(Outcome::Unknown);
         }
         if let Some(first) = self.replayed(&job.proposed)? {
@@ -248,7 +240,9 @@ impl Commit {
 
     fn undo_heads(&mut self) {
         while let Some(place) = self.placed.pop() {
-            self.index.set_head(&place.known, place.before);
+            if self.index.is_current(&place.known) {
+                self.index.set_head(&place.known, place.before);
+            }
         }
     }
 

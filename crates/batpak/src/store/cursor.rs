@@ -60,27 +60,21 @@ impl Cursor {
     pub fn try_poll(&mut self) -> Result<Option<EventRow>, StoreError> {
         let shared = self.store.shared();
         shared.check_open()?;
-        let mut scan = match self.scan.take() {
-            Some(scan) => scan,
-            None => {
-                let visible = shared.visible();
-                if self.next >= visible {
-                    return Ok(None);
+        loop {
+            if let Some(mut scan) = self.scan.take() {
+                if let Some(row) = scan.next_event_row(shared)? {
+                    self.next = row.sequence + 1;
+                    self.scan = Some(scan);
+                    return Ok(Some(row));
                 }
-                self.end = visible;
-                Scan::new(shared, &self.region, self.next..visible, Direction::Forward)
+                self.next = self.end;
             }
-        };
-        let found = scan.next_event_row(shared)?;
-        match &found {
-            Some(row) => {
-                self.next = row.sequence + 1;
-                self.scan = Some(scan);
+            self.end = shared.visible();
+            if self.next >= self.end {
+                return Ok(None);
             }
-            // What has come meanwhile is for the next call.
-            None => self.next = self.end,
+            self.scan = Some(Scan::new(shared, &self.region, self.next..self.end, Direction::Forward));
         }
-        Ok(found)
     }
 
     /// The sequence from which on events were not given yet. A cursor that [starts there](Self::starting_at) goes on

@@ -15,8 +15,6 @@ use std::thread::{self, JoinHandle};
 
 /// How many parts of a size become one of the next.
 const FAN_IN: usize = 4;
-/// A close merges parts of at most so many events.
-const MERGED_AT_CLOSE: u64 = 1 << 14;
 /// Parts of fewer events are of one size.
 const SMALL: u64 = 1 << 12;
 
@@ -98,7 +96,7 @@ fn run(shared: &Shared) {
     while freezing.wait() {
         // What fails now is tried again when the next live part ends, or at the close.
         let _ = shared.freeze_ended(writing, &|| freezing.goes_on());
-        let _ = shared.merge_parts(writing, u64::MAX, &|| freezing.goes_on());
+        let _ = shared.merge_parts(writing, FAN_IN, u64::MAX, &|| freezing.goes_on());
     }
 }
 
@@ -131,7 +129,8 @@ impl Shared {
             let written = files.write(&part.events(), |out| merge(&[part], &about, out, &|| true));
             written.map_err(|error| not_written(&error))?;
         }
-        self.merge_parts(writing, MERGED_AT_CLOSE, &|| true)
+        // Small parts are made one, so that opening and closing again and again does not add files.
+        self.merge_parts(writing, 2, SMALL, &|| true)
     }
 
     fn freeze(&self, live: &Live) -> Result<(), StoreError> {
@@ -148,10 +147,11 @@ impl Shared {
         Ok(())
     }
 
-    /// Merges parts as long as there are enough of one size, and less than `most` events of them.
+    /// Merges parts as long as there are `enough` of one size, and at most `most` events of them.
     pub(crate) fn merge_parts(
         &self,
         writing: &Writing,
+        enough: usize,
         most: u64,
         goes_on: &dyn Fn() -> bool,
     ) -> Result<(), StoreError> {
@@ -159,7 +159,7 @@ impl Shared {
             let tiers = self.index.snapshot();
             let parts: Vec<&Part> = tiers.parts().map(|part| &**part).collect();
             let sizes: Vec<u64> = parts.iter().map(|part| part.rows().into()).collect();
-            let Some(which) = to_merge(&sizes, most) else { break };
+            let Some(which) = to_merge(&sizes, enough, most) else { break };
             match self.merge_some(&parts[which], goes_on) {
                 Err(WriteError::Damaged(damaged)) => self.rebuild(&damaged)?,
                 Err(error) => return Err(not_written(&error)),
@@ -206,13 +206,13 @@ fn not_written(error: &WriteError) -> StoreError {
 }
 
 /// Which parts to merge: the newest ones that are of one size or smaller, if there are enough.
-fn to_merge(sizes: &[u64], most: u64) -> Option<Range<usize>> {
+fn to_merge(sizes: &[u64], enough: usize, most: u64) -> Option<Range<usize>> {
     let largest = sizes.iter().map(|size| class_of(*size)).max()?;
     (0..=largest).find_map(|class| {
         let from = sizes.iter().rposition(|size| class_of(*size) > class).map_or(0, |before| before + 1);
         let newest = &sizes[from..];
         let sum: u64 = newest.iter().sum();
-        (newest.len() >= FAN_IN && sum <= most.min(u32::MAX.into())).then_some(from..sizes.len())
+        (newest.len() >= enough && sum <= most.min(u32::MAX.into())).then_some(from..sizes.len())
     })
 }
 

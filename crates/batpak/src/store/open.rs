@@ -215,12 +215,32 @@ fn restore(config: &StoreConfig, reader: &LogReader, repair: &Repair) -> Result<
         // Up to the next file that may be of use.
         let next = listed.iter().map(|events| events.start).filter(|start| *start > at).min();
         let events = at..next.unwrap_or(end).min(end);
+        if files.are_wanted() && is_missed(&listed, at, repair, reader) {
+            let reason = format!("there is no index file for events {} to {}", events.start, events.end);
+            report.refused.push(RefusedFile { name: name_of(&events), reason });
+        }
         report.events_scanned += events.end - events.start;
         at = events.end;
         parts.extend(rebuilt(&files, parts.clone(), events, true)?);
     }
+    for events in listed.iter().filter(|events| events.end > end) {
+        let name = name_of(events);
+        if !report.refused.iter().any(|refused| refused.name == name) {
+            report.refused.push(RefusedFile { name, reason: beyond(events, end).to_string() });
+        }
+    }
     let unused = listed.into_iter().filter(|events| !used.contains(events)).collect();
     Ok(Restored { parts, report, unused })
+}
+
+fn beyond(events: &Range<u64>, end: u64) -> Refused {
+    Refused::new(format!("it is of events up to {}, and there are {end}", events.end))
+}
+
+/// Whether there should be a file that begins at an event: of what was sealed, and of everything once it was closed.
+fn is_missed(listed: &[Range<u64>], at: u64, repair: &Repair, reader: &LogReader) -> bool {
+    let sealed = reader.segments().last().is_some_and(|active| at < active.first_sequence);
+    (sealed || repair.closed_cleanly) && !listed.iter().any(|events| events.start == at)
 }
 
 /// The largest part that begins at an event and can be used.
@@ -233,7 +253,7 @@ fn next_in_file(
     let end = files.log.end_sequence();
     for events in listed.iter().filter(|events| events.start == at) {
         let loaded = if events.end > end {
-            Err(Refused::new(format!("it is of events up to {}, and there are {end}", events.end)))
+            Err(beyond(events, end))
         } else {
             files.load(events)
         };

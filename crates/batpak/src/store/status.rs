@@ -6,6 +6,7 @@ use crate::store::{OpenIndexReport, Store, StoreError};
 use batpak_core::{Frontier, TreeHash};
 use batpak_segment::LogHead;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 /// Counts of what is visible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +37,12 @@ pub struct Diagnostics {
     pub failure: Option<String>,
     /// Whether it is open for reading only.
     pub read_only: bool,
-    /// Files of sealed segments that are open now; at most the `fd_budget`.
+    /// Sealed segments that are open now, as mappings or files; at most the `fd_budget`.
     pub open_files: usize,
+    /// Payloads that were [read where they stand](Store::get_raw) and hold a mapping, beside the `fd_budget`.
+    pub pinned: usize,
+    /// Parts of the index that turned out to be damaged when they were used, and were made anew from the segments.
+    pub index_parts_rebuilt: u64,
 }
 
 /// Size and root of the Merkle tree (RFC 6962) over the hashes of all events in order. Kept elsewhere, it shows later
@@ -70,6 +75,8 @@ impl Store {
             failure,
             read_only: shared.is_read_only(),
             open_files: shared.reader.open_files(),
+            pinned: shared.reader.pinned(),
+            index_parts_rebuilt: shared.damaged_parts.load(Ordering::Relaxed),
         }
     }
 
