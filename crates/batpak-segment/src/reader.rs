@@ -82,7 +82,8 @@ impl LogReader {
     /// Opens the log in `dir` for reading. Takes no lock and changes nothing.
     ///
     /// # Errors
-    /// `NoLog` if there is none; `Damaged` and the like if something durable is missing or changed; I/O errors.
+    /// `NoLog` if there is none; `Damaged` and the like if it finds that something durable is missing or changed. What is
+    /// damaged within a segment that is complete or was closed is found by reading it. I/O errors.
     pub fn open(env: &Environment, dir: &Path, fd_budget: usize) -> Result<Self, LogError> {
         Self::open_with_report(env, dir, fd_budget).map(|(reader, _)| reader)
     }

@@ -88,8 +88,11 @@ impl Unrecovered {
 
     /// Makes the log writable: cuts what is torn, takes what is only in the tail, and syncs what it keeps.
     ///
+    /// After a close only the ends of the segments are looked at, and the mark of the close is written again.
+    ///
     /// # Errors
-    /// `Damaged` and the like if something durable is missing or changed: nothing is changed then. I/O errors.
+    /// `Damaged` and the like if it finds that something durable is missing or changed: nothing is changed then. What
+    /// is damaged within a segment that is complete or was closed is found by reading it. I/O errors.
     pub fn recover(self) -> Result<(Log, Repair), LogError> {
         let (log, repair, _) = self.recover_after(|_, _| Ok::<_, LogError>(()))?;
         Ok((log, repair))
