@@ -72,6 +72,7 @@ struct Machine {
     calls: Vec<Operation>,
     faults: Vec<(When, Fault)>,
     hits: u64,
+    bytes_read: u64,
     crashed: bool,
     full: Option<io::ErrorKind>,
 }
@@ -87,7 +88,7 @@ enum Verdict {
 impl Machine {
     fn new(disk: Disk) -> Self {
         let (calls, faults) = (Vec::new(), Vec::new());
-        Self { disk, locked: BTreeSet::new(), calls, faults, hits: 0, crashed: false, full: None }
+        Self { disk, locked: BTreeSet::new(), calls, faults, hits: 0, bytes_read: 0, crashed: false, full: None }
     }
 
     fn decide(&mut self, operation: Operation) -> (Verdict, bool) {
@@ -172,6 +173,11 @@ impl FaultFileSystem {
     /// What was called, in order, beginning after `skip` calls.
     pub(crate) fn operations_since(&self, skip: u64) -> Vec<Operation> {
         self.machine().calls[usize::try_from(skip).unwrap()..].to_vec()
+    }
+
+    /// How much was read from files, what is mapped left out.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.machine().bytes_read
     }
 
     /// How many faults have happened.
@@ -386,6 +392,7 @@ impl File for FaultFile {
             let from = usize::try_from(offset).unwrap_or(usize::MAX).min(live.len());
             let n = half(buf.len().min(live.len() - from), is_half);
             buf[..n].copy_from_slice(&live[from..from + n]);
+            machine.bytes_read += n as u64;
             Ok(n)
         })
     }

@@ -7,6 +7,7 @@
 )]
 
 mod bytes;
+mod closed;
 mod directory;
 mod disk;
 mod fault;

@@ -28,6 +28,13 @@ fn check(log: &Log, at: Position) {
     assert!(same, "{at:?}");
 }
 
+#[track_caller]
+fn check_all(log: &Log, at: &[Position]) {
+    for at in at {
+        check(log, *at);
+    }
+}
+
 fn count(calls: &[Operation], operation: Operation) -> usize {
     calls.iter().filter(|call| **call == operation).count()
 }
@@ -37,12 +44,12 @@ fn a_sealed_segment_is_mapped_once_and_then_read_without_the_file_system() {
     let fs = FaultFileSystem::new();
     let (log, at) = sealed(&fs, 3, 3);
     let before = fs.calls();
-    at.iter().for_each(|at| check(&log, *at));
+    check_all(&log, &at);
     let calls = fs.operations_since(before);
     assert_eq!((count(&calls, Operation::Map), count(&calls, Operation::Read)), (3, 0));
     let before = fs.calls();
     for _ in 0..10 {
-        at.iter().for_each(|at| check(&log, *at));
+        check_all(&log, &at);
         assert_eq!(log.records(0).map(|found| found.unwrap().bytes).collect::<Vec<_>>(), [0, 1, 2].map(record));
     }
     assert_eq!(fs.operations_since(before), []);
@@ -102,7 +109,7 @@ fn the_active_segment_is_mapped_in_steps_and_read_beyond() {
         log.sync().unwrap();
         check(&log, at[4999]);
         let before = fs.calls();
-        at[..4000].iter().for_each(|at| check(&log, *at));
+        check_all(&log, &at[..4000]);
         assert_eq!(fs.operations_since(before), [], "{path:?}");
         let read: Vec<_> = log.records(0).map(|found| found.unwrap().bytes).collect();
         assert_eq!(read, (0..5000).map(record).collect::<Vec<_>>());
@@ -116,7 +123,7 @@ fn an_active_segment_that_cannot_be_mapped_is_asked_once() {
     let (log, _) = open(&fs, DIRECT);
     let at: Vec<_> = (0..3000).map(|n| log.append(&record(n)).unwrap()).collect();
     let before = fs.calls();
-    at.iter().for_each(|at| check(&log, *at));
+    check_all(&log, &at);
     assert_eq!(count(&fs.operations_since(before), Operation::Map), 1);
 }
 
@@ -148,7 +155,7 @@ fn a_view_reads_its_segment_alone_and_looks_up_nothing() {
     let newest = log.append(b"newest").unwrap();
     let (view, active) = (log.reader().view(1).unwrap(), log.reader().view(3).unwrap());
     assert_eq!((view.covers(), active.covers()), (1..2, 3..4));
-    at.iter().for_each(|at| check(&log, *at));
+    check_all(&log, &at);
     let (before, mut buffer) = (fs.calls(), Vec::new());
     assert_eq!(view.read(at[1], &mut buffer).unwrap(), record(1));
     assert_eq!(fs.operations_since(before), []);

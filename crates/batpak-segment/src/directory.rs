@@ -1,9 +1,11 @@
 //! The directory of a log: which files are its segments, and in what order.
 
+use crate::ends::{Ends, first_link, last_seal};
 use crate::error::{Damage, LogError};
 use crate::file_system::{EntryKind, Environment, File, FileSystem, OpenMode, read_full, write_full};
 use crate::header::{Id, SegmentHeader, parse_file_name};
-use crate::layout::{self, FORMAT, HeaderBytes, SEGMENT_HEADER_LEN};
+use crate::layout::{self, FORMAT, HeaderBytes, LINK_FRAME_LEN, SEGMENT_HEADER_LEN};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +20,7 @@ pub(crate) struct SegmentFile {
     pub(crate) path: PathBuf,
     pub(crate) header: SegmentHeader,
     pub(crate) header_crc: u32,
+    pub(crate) ends: Ends,
 }
 
 /// What a directory holds.
@@ -59,12 +62,23 @@ fn has_segment_extension(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "fbat")
 }
 
-/// Opens one segment's file and reads its header.
+/// Opens one segment's file and reads its header and its ends.
 fn read_segment_file(fs: &dyn FileSystem, path: PathBuf, name: &str) -> Result<SegmentFile, LogError> {
     let file = fs.open(&path, OpenMode::Read).map_err(LogError::io("open", &path))?;
-    let mut bytes = [0; SEGMENT_HEADER_LEN];
+    let mut bytes = [0; SEGMENT_HEADER_LEN + LINK_FRAME_LEN];
     let n = read_full(&*file, &mut bytes, 0).map_err(LogError::io("read", &path))?;
-    let header = match layout::decode_header(&bytes[..n]) {
+    let (head, first) = bytes[..n].split_at(n.min(SEGMENT_HEADER_LEN));
+    let header = check_header(head, &path, name)?;
+    let (id, header_crc) = (&header.segment_id, layout::header_crc(head));
+    let seal = last_seal(&*file, id).map_err(LogError::io("read", &path))?;
+    let ends = Ends { link: first_link(first, id, header_crc), seal };
+    Ok(SegmentFile { path, header, header_crc, ends })
+}
+
+/// Reads a header, which has to be that of the file with this name.
+fn check_header(bytes: &[u8], path: &Path, name: &str) -> Result<SegmentHeader, LogError> {
+    let path = path.to_owned();
+    let header = match layout::decode_header(bytes) {
         HeaderBytes::Header(header) => header,
         HeaderBytes::OlderCrate => return Err(LogError::OlderCrate { path }),
         HeaderBytes::NotASegment => {
@@ -88,18 +102,19 @@ fn read_segment_file(fs: &dyn FileSystem, path: PathBuf, name: &str) -> Result<S
     if header.last_number < header.number {
         return Err(LogError::ForeignFile { path, reason: "its last number is below its number" });
     }
-    Ok(SegmentFile { path, header, header_crc: layout::header_crc(&bytes) })
+    Ok(header)
 }
 
 /// Where files stand for the same number, the higher generation wins.
 fn choose(mut found: Vec<SegmentFile>, listing: &mut Listing) -> Result<(), LogError> {
     found.sort_by_key(|file| (std::cmp::Reverse(file.header.generation), file.header.number));
+    let mut chosen = BTreeMap::<u64, SegmentFile>::new();
     for file in found {
         let (first, last) = (file.header.number, file.header.last_number);
-        let rival =
-            listing.segments.iter().find(|other| other.header.number <= last && first <= other.header.last_number);
-        match rival {
-            None => listing.segments.push(file),
+        // Those that were chosen do not overlap, so no other one can if the last one that begins there does not.
+        let rival = chosen.range(..=last).next_back().map(|(_, other)| other);
+        match rival.filter(|other| first <= other.header.last_number) {
+            None => drop(chosen.insert(first, file)),
             Some(other) if replaces(&other.header, &file.header) => listing.leftovers.push(file.path),
             Some(other) => {
                 return Err(LogError::DuplicateSegment {
@@ -110,7 +125,7 @@ fn choose(mut found: Vec<SegmentFile>, listing: &mut Listing) -> Result<(), LogE
             }
         }
     }
-    listing.segments.sort_by_key(|file| file.header.number);
+    listing.segments = chosen.into_values().collect();
     Ok(())
 }
 
@@ -157,7 +172,8 @@ pub(crate) fn create_segment(
     file.sync().map_err(LogError::io("sync", &temporary))?;
     fs.rename(&temporary, &path).map_err(LogError::io("rename", &temporary))?;
     let header_crc = layout::header_crc(&bytes);
-    Ok((SegmentFile { path, header: *header, header_crc }, file))
+    let ends = Ends { link: first_link(content, &header.segment_id, header_crc), seal: None };
+    Ok((SegmentFile { path, header: *header, header_crc, ends }, file))
 }
 
 fn create_temporary(fs: &dyn FileSystem, path: &Path) -> io::Result<Arc<dyn File>> {

@@ -344,6 +344,7 @@ impl<'a> FrameRef<'a> {
     }
 
     /// Length and crc of the item at `at`, once it is known to fit.
+    #[inline]
     fn item_header(&self, at: usize) -> Result<(usize, u32), Damage> {
         let rest = &self.bytes[at..];
         if rest.len() < ITEM_HEADER_LEN {
@@ -391,11 +392,12 @@ impl<'a> FrameRef<'a> {
 }
 
 /// The length of the frame at the beginning of `bytes`, if one is there and fits.
+#[inline]
 pub(crate) fn frame_len(bytes: &[u8]) -> Result<usize, Damage> {
-    if bytes.len() < FRAME_HEADER_LEN || !layout::starts_like_frame(bytes) {
+    if bytes.len() < FRAME_HEADER_LEN {
         return Err(Damage::NoFrame);
     }
-    let len = layout::decode_frame_header(bytes).len as usize;
+    let len = layout::claimed_frame_len(bytes).ok_or(Damage::NoFrame)? as usize;
     let fits = len <= bytes.len() && len >= FRAME_HEADER_LEN && len.is_multiple_of(layout::FRAME_ALIGN);
     if !fits {
         return Err(Damage::Length { value: len as u64, available: bytes.len() as u64 });

@@ -80,6 +80,13 @@ const _: () = assert!(SEAL_FRAME_LEN == 88, "stable since format 1");
 pub(crate) const LINK_FRAME_LEN: usize = padded(FRAME_HEADER_LEN + ITEM_HEADER_LEN + TYPED_HEADER_LEN + LINK_LEN);
 const _: () = assert!(LINK_FRAME_LEN == 104, "stable since format 1");
 
+/// Where the first frame after the link begins.
+pub(crate) const LINK_END: u64 = (SEGMENT_HEADER_LEN + LINK_FRAME_LEN) as u64;
+
+/// Length of the frame that a close ends with.
+pub(crate) const MARK_FRAME_LEN: usize = padded(FRAME_HEADER_LEN + ITEM_HEADER_LEN + TYPED_HEADER_LEN);
+const _: () = assert!(MARK_FRAME_LEN == 56, "stable since format 1");
+
 /// Eight bytes as the word that stands for them in memory; fewer stand for nothing.
 pub(crate) fn word(bytes: &[u8]) -> u64 {
     bytes.first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes))
@@ -199,7 +206,7 @@ pub(crate) fn decode_header(bytes: &[u8]) -> HeaderBytes {
 }
 
 /// The crc in an encoded segment header: what the first frame names as its previous one.
-pub(crate) fn header_crc(encoded: &[u8; SEGMENT_HEADER_LEN]) -> u32 {
+pub(crate) fn header_crc(encoded: &[u8]) -> u32 {
     u32_at(encoded, HEADER_CRC_AT)
 }
 
@@ -218,12 +225,15 @@ pub(crate) struct FrameHeader {
     pub(crate) flags: u16,
 }
 
-/// Whether a frame could begin with these bytes: a quick test for the search after a bad place.
-pub(crate) fn starts_like_frame(bytes: &[u8]) -> bool {
-    bytes.starts_with(&FRAME_MAGIC)
+/// The length that a frame says it has, if one could begin with these bytes: a quick test for the search after a bad
+/// place. There are at least [`FRAME_HEADER_LEN`].
+#[inline]
+pub(crate) fn claimed_frame_len(bytes: &[u8]) -> Option<u32> {
+    bytes.starts_with(&FRAME_MAGIC).then(|| u32_at(bytes, FRAME_LEN_AT))
 }
 
 /// Reads a frame's header; `bytes` has at least [`FRAME_HEADER_LEN`].
+#[inline]
 pub(crate) fn decode_frame_header(bytes: &[u8]) -> FrameHeader {
     FrameHeader {
         len: u32_at(bytes, FRAME_LEN_AT),
@@ -266,31 +276,35 @@ const PLACE_LEN: usize = 16 + 8;
 const _: () = assert!(FRAME_HEADER_LEN + PLACE_LEN <= GATHERED_LEN, "a flush makes room for the largest piece");
 
 impl FrameCrc {
+    #[inline]
     pub(crate) fn begin(frame: &[u8]) -> Self {
         let mut crc = Self { crc: 0, gathered: [0; GATHERED_LEN], len: 0 };
-        crc.gather(&frame[..FRAME_CRC_AT]);
-        crc.gather(&frame[FRAME_PREVIOUS_AT..FRAME_HEADER_LEN]);
+        crc.gather::<FRAME_CRC_AT>(array(frame, 0));
+        crc.gather::<{ FRAME_HEADER_LEN - FRAME_PREVIOUS_AT }>(array(frame, FRAME_PREVIOUS_AT));
         crc
     }
 
+    #[inline]
     pub(crate) fn item(&mut self, crc: u32) {
         if self.len + size_of::<u32>() + PLACE_LEN > GATHERED_LEN {
             self.flush();
         }
-        self.gather(&crc.to_le_bytes());
+        self.gather(crc.to_le_bytes());
     }
 
+    #[inline]
     pub(crate) fn finish(mut self, segment_id: &[u8; 16], offset: u64) -> u32 {
-        self.gather(segment_id);
-        self.gather(&offset.to_le_bytes());
+        self.gather(*segment_id);
+        self.gather(offset.to_le_bytes());
         self.flush();
         self.crc
     }
 
     /// There is room for it.
-    fn gather(&mut self, bytes: &[u8]) {
-        self.gathered[self.len..self.len + bytes.len()].copy_from_slice(bytes);
-        self.len += bytes.len();
+    #[inline]
+    fn gather<const N: usize>(&mut self, bytes: [u8; N]) {
+        put(&mut self.gathered, self.len, bytes);
+        self.len += N;
     }
 
     fn flush(&mut self) {
@@ -302,11 +316,13 @@ impl FrameCrc {
 // ---- items ----
 
 /// The length and crc that stand before an item's content; `bytes` has at least [`ITEM_HEADER_LEN`].
+#[inline]
 pub(crate) fn decode_item_header(bytes: &[u8]) -> (u32, u32) {
     (u32_at(bytes, 0), u32_at(bytes, ITEM_CRC_AT))
 }
 
 /// The crc of an item, which begins at its length field.
+#[inline]
 pub(crate) fn item_crc(len: u32, content: &[u8], position: u64, segment_id: &[u8; 16]) -> u32 {
     let crc = crc32c::crc32c_append(crc32c::crc32c(&len.to_le_bytes()), content);
     crc_place(crc, position, segment_id)

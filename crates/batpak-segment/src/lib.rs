@@ -41,7 +41,11 @@
 //! stand in segment files, and each segment names its neighbours, so that a missing, foreign or copied one shows.
 //! Every frame says up to where its segment was durable when it was written. So what opening finds broken is either
 //! damage, which it refuses with segment and offset, or the torn end of what was never synced, which it cuts and
-//! reports.
+//! reports. Of segments that are complete, and of the last one after a close, it looks only at the ends; damage within
+//! them is met, and never passed over, by whoever reads it.
+//!
+//! **In memory.** Segments are mapped, the active one as far as it was written. A read takes no lock, checks the crc of
+//! its record, and copies nothing where it is lent ([`LogReader::with_record`]) or held ([`LogReader::pin`]).
 //!
 //! **From outside.** Files, time and randomness come through [`Environment`]. [`MemoryFileSystem`] is a disk for tests;
 //! a [`FileSystem`] of one's own can fail at will.
@@ -51,7 +55,9 @@ mod active;
 mod beside;
 mod catalog;
 mod directory;
+mod ends;
 mod error;
+mod examine;
 mod file_system;
 mod frame;
 mod header;

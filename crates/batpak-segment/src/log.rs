@@ -30,7 +30,7 @@ pub struct LogConfig {
     pub segment_max_bytes: u64,
     /// The largest commit, in bytes with all that the format adds, from 256 bytes to 1 GiB; 65 MiB by default.
     pub frame_max_bytes: u64,
-    /// How many files of sealed segments may be open at once, from 1 to 65536; 64 by default.
+    /// How many sealed segments may be open at once, as mappings or as files, from 1 to 65536; 64 by default.
     pub fd_budget: usize,
     /// How appends reach the disk.
     pub write_path: WritePath,

@@ -4,13 +4,14 @@ use crate::beside::Beside;
 use crate::catalog::{Catalog, Segment, SegmentInfo};
 use crate::directory::{self, Listing};
 use crate::error::LogError;
-use crate::file_system::{Environment, OpenMode};
+use crate::examine::{Found, examine};
+use crate::file_system::Environment;
 use crate::layout::ITEM_HEADER_LEN;
 use crate::opened::{Opened, Slot};
 use crate::pinned::Pinned;
 use crate::prefix::{ActiveSource, Growing};
 use crate::records::Records;
-use crate::recover::{Found, Repair, examine};
+use crate::recover::Repair;
 use crate::source::Source;
 use crate::view::SegmentView;
 use arc_swap::ArcSwap;
@@ -81,7 +82,8 @@ impl LogReader {
     /// Opens the log in `dir` for reading. Takes no lock and changes nothing.
     ///
     /// # Errors
-    /// `NoLog` if there is none; `Damaged` and the like if something durable is missing or changed; I/O errors.
+    /// `NoLog` if there is none; `Damaged` and the like if it finds that something durable is missing or changed. What is
+    /// damaged within a segment that is complete or was closed is found by reading it. I/O errors.
     pub fn open(env: &Environment, dir: &Path, fd_budget: usize) -> Result<Self, LogError> {
         Self::open_with_report(env, dir, fd_budget).map(|(reader, _)| reader)
     }
@@ -117,21 +119,18 @@ impl LogReader {
         fd_budget: usize,
         listing: &Listing,
     ) -> Result<(Self, Repair), LogError> {
-        Self::of_found(env, fd_budget, &examine(env, dir, &listing.segments)?)
+        Ok(Self::of_found(env, fd_budget, &examine(env, dir, &listing.segments)?))
     }
 
     /// A reader of what was found, as far as it is valid.
-    pub(crate) fn of_found(env: &Environment, fd_budget: usize, found: &Found) -> Result<(Self, Repair), LogError> {
+    pub(crate) fn of_found(env: &Environment, fd_budget: usize, found: &Found) -> (Self, Repair) {
         let Found { sealed, active, .. } = found;
-        let path = &active.file.path;
-        let file = env.file_system.open(path, OpenMode::Read).map_err(LogError::io("open", path))?;
-        let in_file = active.chain.at - active.tail.len() as u64;
-        let bytes = Arc::new(Beside::new(file, in_file, active.tail.clone()));
+        let bytes = Arc::new(Beside::new(Arc::clone(&active.handle), active.scan.chain.at, active.tail.clone()));
         let link = active.chain.link.unwrap_or(active.link);
         let reader = Self::new(env, fd_budget, sealed, Segment::new(&active.file, link), bytes);
         reader.set_end(active.chain.sequence.unwrap_or(link.first_sequence));
         let segments = sealed.len() as u64 + 1;
-        Ok((reader, active.report(segments)))
+        (reader, active.report(segments))
     }
 
     pub(crate) fn new(

@@ -2,7 +2,7 @@
 //! repairs nothing.
 
 use crate::error::{Damage, LogError};
-use crate::frame::{FrameRef, Item};
+use crate::frame::{FrameRef, Item, frame_len};
 use crate::header::{Id, Link, Seal};
 use crate::layout::{self, CRITICAL, FRAME_ALIGN, LINK_TYPE, MARK_TYPE, SEAL_TYPE, SEGMENT_HEADER_LEN};
 use std::path::Path;
@@ -89,9 +89,11 @@ impl Chain {
         if let Some(expected) = self.sequence.filter(|s| *s != header.first_sequence) {
             return Err(Stop::Bad(Damage::Sequence { found: header.first_sequence, expected }));
         }
-        let facts = self.frame_records(&frame)?;
-        self.link = self.link.or(facts.link);
-        self.last = facts.last;
+        if header.typed > 0 || self.last != Last::Commit {
+            let facts = self.frame_records(&frame)?;
+            self.link = self.link.or(facts.link);
+            self.last = facts.last;
+        }
         self.mark = self.mark.max(header.durable_mark);
         self.previous = header.crc;
         self.sequence = Some(frame.end_sequence());
@@ -142,13 +144,102 @@ struct Facts {
     last: Last,
 }
 
-/// A segment's bytes as a whole.
-#[derive(Clone, Copy, Debug)]
+/// Reads the frames of a segment as its bytes come, from front to back.
+///
+/// What is known to be durable is let go, the rest is kept.
+#[derive(Debug)]
+pub(crate) struct Scanner<'a> {
+    segment_id: &'a Id,
+    chain: Chain,
+    /// Why the frames have ended, if not because there are no more bytes.
+    stop: Option<Stop>,
+    /// Room for all of it; what was never filled takes no memory.
+    bytes: Vec<u8>,
+    filled: usize,
+    /// Offset in the segment of the first byte.
+    base: u64,
+}
+
+/// How much is asked for at once: so little that it is still near when it is looked at.
+const CHUNK: usize = 256 << 10;
+
+/// A segment as it was read.
+#[derive(Debug)]
 pub(crate) struct Scan {
     /// The frames that continue each other.
     pub(crate) chain: Chain,
     /// How the bytes end after them.
     pub(crate) end: End,
+    /// What stands up to the end of those frames, from the durable mark on or from before it.
+    pub(crate) kept: Vec<u8>,
+    /// Length of the file.
+    pub(crate) len: u64,
+}
+
+impl<'a> Scanner<'a> {
+    /// For a file of `len` bytes.
+    pub(crate) fn new(segment_id: &'a Id, header_crc: u32, len: usize) -> Self {
+        let chain = Chain::new(header_crc);
+        let bytes = vec![0; len.saturating_sub(SEGMENT_HEADER_LEN)];
+        Self { segment_id, chain, stop: None, bytes, filled: 0, base: chain.at }
+    }
+
+    /// Where the next bytes go, and the offset at which they stand in the file. Nothing goes there after the last ones.
+    pub(crate) fn space(&mut self) -> (&mut [u8], u64) {
+        let at = self.base + self.filled as u64;
+        let left = &mut self.bytes[self.filled..];
+        let len = left.len().min(CHUNK);
+        (&mut left[..len], at)
+    }
+
+    /// Takes the first `n` bytes that were put there.
+    pub(crate) fn advance(&mut self, n: usize) {
+        self.filled += n;
+        while self.stop.is_none() && frame_len(&self.bytes[self.index(self.chain.at)..self.filled]).is_ok() {
+            self.take();
+        }
+        self.let_go();
+    }
+
+    fn take(&mut self) {
+        let from = self.index(self.chain.at);
+        self.stop = self.chain.take(&self.bytes[from..self.filled], self.segment_id).err();
+    }
+
+    /// Where the byte at an offset stands, which is not below the base.
+    fn index(&self, offset: u64) -> usize {
+        usize::try_from(offset - self.base).unwrap_or(usize::MAX)
+    }
+
+    /// Forgets what stands below the mark, once that is more than what has to be moved for it.
+    fn let_go(&mut self) {
+        let durable = self.index(self.chain.mark.min(self.chain.at));
+        if durable > self.filled / 2 {
+            self.bytes.copy_within(durable..self.filled, 0);
+            self.filled -= durable;
+            self.bytes.truncate(self.bytes.len() - durable);
+            self.base += durable as u64;
+        }
+    }
+
+    /// There are no more bytes.
+    pub(crate) fn finish(mut self) -> Scan {
+        let stop = loop {
+            match self.stop {
+                Some(stop) => break stop,
+                None => self.take(),
+            }
+        };
+        let mut chain = self.chain;
+        let to = self.index(chain.at);
+        let end = match stop {
+            Stop::Unknown(record_type) => End::Unknown(record_type),
+            Stop::Bad(damage) => judge(&self.bytes[to..self.filled], self.segment_id, &mut chain, damage),
+        };
+        let len = self.base + self.filled as u64;
+        self.bytes.truncate(to);
+        Scan { chain, end, kept: self.bytes, len }
+    }
 }
 
 /// What stands after the last frame that continues the others.
@@ -165,36 +256,21 @@ pub(crate) enum End {
     Unknown(u16),
 }
 
-/// Reads a whole segment: `bytes` from the start of the file.
-pub(crate) fn scan(bytes: &[u8], segment_id: &Id, header_crc: u32) -> Scan {
-    let mut chain = Chain::new(header_crc);
-    let stop = loop {
-        if let Err(stop) = chain.take(rest(bytes, chain.at), segment_id) {
-            break stop;
-        }
-    };
-    let end = match stop {
-        Stop::Unknown(record_type) => End::Unknown(record_type),
-        Stop::Bad(damage) => judge(bytes, segment_id, &mut chain, damage),
-    };
-    Scan { chain, end }
-}
-
 /// What stands from offset `at` on.
 pub(crate) fn rest(bytes: &[u8], at: u64) -> &[u8] {
     usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or(&[])
 }
 
-/// Torn or damaged: decided by the highest durable mark of any valid frame, those after the bad place included.
-fn judge(bytes: &[u8], segment_id: &Id, chain: &mut Chain, damage: Damage) -> End {
-    let tail = rest(bytes, chain.at);
-    let Some(last) = tail.iter().rposition(|b| *b != 0) else {
+/// Torn or damaged: decided by the highest durable mark of any valid frame, those after the bad place included. `after`
+/// is what stands from there on.
+fn judge(after: &[u8], segment_id: &Id, chain: &mut Chain, damage: Damage) -> End {
+    let Some(last) = last_nonzero(after) else {
         return if chain.mark > chain.at { End::Damaged(damage) } else { End::Clean };
     };
     let mut frames = 0;
     let mut at = 0;
     while at <= last {
-        match FrameRef::parse(&tail[at..], segment_id, chain.at + at as u64) {
+        match FrameRef::parse(&after[at..], segment_id, chain.at + at as u64) {
             Ok(frame) => {
                 frames += 1;
                 chain.mark = chain.mark.max(frame.header.durable_mark);
@@ -207,4 +283,12 @@ fn judge(bytes: &[u8], segment_id: &Id, chain: &mut Chain, damage: Damage) -> En
         return End::Damaged(damage);
     }
     End::Torn { until: chain.at + last as u64 + 1, frames }
+}
+
+/// The last byte that is not zero. What was reserved is long and zero, so whole blocks of it are passed over.
+fn last_nonzero(bytes: &[u8]) -> Option<usize> {
+    const BLOCK: usize = 4096;
+    let is_zero = |block: &&[u8]| block.iter().fold(0, |all, byte| all | byte) == 0;
+    let zeros: usize = bytes.rchunks(BLOCK).take_while(is_zero).map(<[u8]>::len).sum();
+    bytes[..bytes.len() - zeros].iter().rposition(|byte| *byte != 0)
 }

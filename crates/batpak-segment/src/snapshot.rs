@@ -3,13 +3,14 @@
 use crate::catalog::Segment;
 use crate::directory;
 use crate::error::LogError;
+use crate::examine::read_all;
 use crate::file_system::{Environment, FileSystem};
 use crate::frame::{Frame, Place};
 use crate::header::SegmentHeader;
 use crate::layout::{self, SEGMENT_HEADER_LEN};
 use crate::opened::Slot;
 use crate::reader::LogReader;
-use crate::recover::{read_all, take_lock};
+use crate::recover::take_lock;
 use crate::scan::{Chain, rest};
 use crate::sync::Written;
 use std::path::Path;

@@ -86,6 +86,15 @@ impl Tail {
     }
 }
 
+/// The bytes of a ring that may stand for a segment from offset `at` on, in order; none if it cannot be a ring.
+pub(crate) fn unroll(ring: &[u8], at: u64) -> Vec<u8> {
+    if !ring.len().is_power_of_two() || (ring.len() as u64) < SMALL_TAIL {
+        return Vec::new();
+    }
+    let start = usize::try_from(at % ring.len() as u64).unwrap_or(0);
+    [&ring[start..], &ring[..start]].concat()
+}
+
 /// A new file, allocated and mapped.
 fn map_new(fs: &dyn FileSystem, path: &Path, len: u64) -> io::Result<Option<Box<dyn SharedMapping>>> {
     let file = fs.open(path, OpenMode::CreateNew)?;

@@ -1,0 +1,313 @@
+//! What the segments of a directory are, found without changing anything.
+
+use crate::catalog::Segment;
+use crate::directory::{SegmentFile, TAIL_NAME};
+use crate::ends::last_mark;
+use crate::error::{Damage, LogError};
+use crate::file_system::{Environment, File, FileSystem, OpenMode, read_full};
+use crate::header::{Id, Link, Seal, SegmentHeader};
+use crate::layout::{LINK_END, MARK_FRAME_LEN};
+use crate::recover::{Repair, Torn};
+use crate::scan::{Chain, End, Last, Scan, Scanner, rest};
+use crate::tail;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What the segments of a directory are.
+pub(crate) struct Found {
+    pub(crate) sealed: Vec<Segment>,
+    pub(crate) active: Active,
+    /// The segment before, if nothing says that its end was ever synced: its writer may have died, or failed, before
+    /// the seal was.
+    pub(crate) unsynced: Option<(SegmentFile, Scan)>,
+    /// A next segment that was made ahead and holds nothing.
+    pub(crate) spare: Option<SegmentFile>,
+}
+
+/// The segment that appends go to.
+pub(crate) struct Active {
+    pub(crate) file: SegmentFile,
+    pub(crate) handle: Arc<dyn File>,
+    /// What it holds, and what continues it in the tail.
+    pub(crate) chain: Chain,
+    pub(crate) scan: Scan,
+    /// Frames that continue the segment and are only in the tail, one after the other.
+    pub(crate) tail: Vec<u8>,
+    pub(crate) tail_frames: u64,
+    /// What the first frame has to say, if there is none yet.
+    pub(crate) link: Link,
+}
+
+/// Finds the active segment, reads it as far as need be, and checks that the sealed ones lead to it.
+///
+/// Of a segment that was closed only the ends are read, as of one that is sealed: the mark of the close says that what
+/// stands before it was durable, and whoever reads that checks it.
+pub(crate) fn examine(env: &Environment, dir: &Path, segments: &[SegmentFile]) -> Result<Found, LogError> {
+    let [before @ .., last] = segments else {
+        return Err(LogError::NoLog { path: dir.to_owned() });
+    };
+    let reading = Reading::begin(env, dir);
+    let (handle, newest) = reading.read(last)?;
+    if newest.chain.seal().is_some() {
+        return Err(LogError::MissingSegment { number: last.header.last_number + 1 });
+    }
+    let begun = newest.chain.last != Last::Nothing || matches!(newest.end, End::Damaged(_) | End::Unknown(_));
+    let mut unsynced = None;
+    if let ([sealed @ .., previous], false) = (before, begun) {
+        let (previous_handle, scan) = reading.read(previous)?;
+        // Nothing is written to a segment before the seal of its predecessor is durable.
+        if scan.chain.seal().is_none() && matches!(newest.end, End::Clean) {
+            let (sealed, expected) = check_sealed(env, sealed)?;
+            let active = reading.active(previous, previous_handle, scan, &expected)?;
+            return Ok(Found { sealed, active, unsynced: None, spare: Some(last.clone()) });
+        }
+        unsynced = Some((previous.clone(), scan));
+    }
+    let (sealed, expected) = check_sealed(env, before)?;
+    let active = reading.active(last, handle, newest, &expected)?;
+    Ok(Found { sealed, active, unsynced, spare: None })
+}
+
+/// Reads the segments in which a log may go on.
+struct Reading<'a> {
+    env: &'a Environment,
+    tail: PathBuf,
+    /// Whether there was no tail. This is found out before segments are read: what a writer appends meanwhile may be
+    /// in a tail, but not what it had appended before.
+    may_be_closed: bool,
+}
+
+impl<'a> Reading<'a> {
+    fn begin(env: &'a Environment, dir: &Path) -> Self {
+        let tail = dir.join(TAIL_NAME);
+        let may_be_closed = is_missing(&*env.file_system, &tail);
+        Self { env, tail, may_be_closed }
+    }
+
+    fn read(&self, segment: &SegmentFile) -> Result<(Arc<dyn File>, Scan), LogError> {
+        let path = &segment.path;
+        let file = self.env.file_system.open(path, OpenMode::Read).map_err(LogError::io("open", path))?;
+        let closed = if self.may_be_closed { closed(&*file, segment) } else { Ok(None) };
+        let scan = match closed.map_err(LogError::io("read", path))? {
+            Some(scan) => scan,
+            None => scan(&*file, segment)?,
+        };
+        Ok((file, scan))
+    }
+
+    fn active(
+        &self,
+        file: &SegmentFile,
+        handle: Arc<dyn File>,
+        scan: Scan,
+        expected: &Expected,
+    ) -> Result<Active, LogError> {
+        let (chain, number) = (scan.chain, file.header.number);
+        match scan.end {
+            End::Damaged(damage) => return Err(LogError::Damaged { segment: number, offset: chain.at, damage }),
+            End::Unknown(record_type) => return Err(unknown_frame_record(&file.path, record_type)),
+            End::Clean | End::Torn { .. } => {}
+        }
+        expected.check(&file.header, chain.link.as_ref())?;
+        let link = expected.link;
+        let file = file.clone();
+        let mut active = Active { file, handle, chain, scan, tail: Vec::new(), tail_frames: 0, link };
+        active.take_tail(self.env, &self.tail)?;
+        Ok(active)
+    }
+}
+
+pub(crate) fn is_missing(fs: &dyn FileSystem, path: &Path) -> bool {
+    matches!(fs.open(path, OpenMode::Read), Err(e) if e.kind() == io::ErrorKind::NotFound)
+}
+
+/// The quick way: a mark at the very end.
+fn closed(file: &dyn File, segment: &SegmentFile) -> io::Result<Option<Scan>> {
+    let mut mark = [0; MARK_FRAME_LEN];
+    let (Some(link), Some(chain)) = (segment.ends.link, last_mark(file, &segment.header.segment_id, &mut mark)?) else {
+        return Ok(None);
+    };
+    let chain = Chain { link: Some(link), ..chain };
+    Ok(Some(Scan { chain, end: End::Clean, kept: mark.to_vec(), len: chain.at }))
+}
+
+/// The slow way: everything.
+fn scan(file: &dyn File, segment: &SegmentFile) -> Result<Scan, LogError> {
+    let len = len_of(file, &segment.path)?;
+    let mut scanner = Scanner::new(&segment.header.segment_id, segment.header_crc, len);
+    loop {
+        let (space, at) = scanner.space();
+        let wanted = space.len();
+        let n = read_full(file, space, at).map_err(LogError::io("read", &segment.path))?;
+        scanner.advance(n);
+        if n < wanted || wanted == 0 {
+            return Ok(scanner.finish());
+        }
+    }
+}
+
+pub(crate) fn read_all(env: &Environment, path: &Path) -> Result<Vec<u8>, LogError> {
+    let file = env.file_system.open(path, OpenMode::Read).map_err(LogError::io("open", path))?;
+    let mut bytes = vec![0; len_of(&*file, path)?];
+    let n = read_full(&*file, &mut bytes, 0).map_err(LogError::io("read", path))?;
+    bytes.truncate(n);
+    Ok(bytes)
+}
+
+/// Length of a file, which has to fit into memory.
+fn len_of(file: &dyn File, path: &Path) -> Result<usize, LogError> {
+    let value = file.len().map_err(LogError::io("read", path))?;
+    let limit = usize::MAX as u64;
+    usize::try_from(value).map_err(|_| LogError::TooLarge { field: "file bytes", limit, value })
+}
+
+fn unknown_frame_record(path: &Path, record_type: u16) -> LogError {
+    LogError::UnsupportedFeature { path: path.to_owned(), what: "frame record", value: record_type.into() }
+}
+
+impl Active {
+    /// What is to be mended in it.
+    pub(crate) fn report(&self, segments: u64) -> Repair {
+        let at = self.chain.at;
+        let torn = match self.scan.end {
+            End::Torn { until, frames } if until > at => {
+                Some(Torn { segment: self.file.header.number, offset: at, bytes: until - at, frames })
+            }
+            _ => None,
+        };
+        Repair { closed_cleanly: self.is_closed(), torn, from_tail: self.tail_frames, removed: Vec::new(), segments }
+    }
+
+    /// Takes the frames of the tail that go on where the segment ends.
+    fn take_tail(&mut self, env: &Environment, path: &Path) -> Result<(), LogError> {
+        let ring = match read_all(env, path) {
+            Ok(ring) => ring,
+            Err(LogError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(e),
+        };
+        let from = self.chain.at;
+        let mut bytes = tail::unroll(&ring, from);
+        let mut next = self.chain;
+        // A seal that never reached its segment is not missed: the next one holds nothing.
+        while next.take(rest(&bytes, self.chain.at - from), &self.file.header.segment_id).is_ok()
+            && next.seal().is_none()
+        {
+            self.chain = next;
+            self.tail_frames += 1;
+        }
+        bytes.truncate(usize::try_from(self.chain.at - from).unwrap_or(0));
+        self.tail = bytes;
+        Ok(())
+    }
+
+    /// Whether the writer before had closed it, or never appended anything.
+    fn is_closed(&self) -> bool {
+        let untouched = self.file.header.number == 0 && self.chain.at == LINK_END;
+        let marked = self.chain.last == Last::Close || untouched;
+        marked && matches!(self.scan.end, End::Clean) && self.tail.is_empty()
+    }
+}
+
+/// What a segment has to say, by the one before.
+#[derive(Default)]
+pub(crate) struct Expected {
+    /// Its link.
+    link: Link,
+    /// Its first link id; unknown for the first segment.
+    first_link: Option<Id>,
+    /// Whether the crc in its link is that of the seal that is there.
+    original_seal: bool,
+    /// Whether the file before stands for several segments, of which its link knows the last one only.
+    merged: bool,
+}
+
+impl Expected {
+    fn after(header: &SegmentHeader, ends: &Ends) -> Self {
+        let link = Link {
+            first_sequence: ends.seal.end_sequence,
+            previous: header.last_link,
+            previous_end: ends.seal.end_sequence,
+            previous_count: ends.seal.count,
+            previous_seal_crc: ends.seal_crc,
+        };
+        Self {
+            link,
+            first_link: Some(ends.seal.next_link),
+            original_seal: header.has_original_seal(),
+            merged: header.number < header.last_number,
+        }
+    }
+
+    /// Checks a segment's header, and its link if it has one.
+    fn check(&self, header: &SegmentHeader, link: Option<&Link>) -> Result<(), LogError> {
+        let broken = |reason| Err(LogError::BrokenLink { number: header.number, reason });
+        if self.first_link.is_some_and(|id| id != header.first_link) {
+            return broken("the seal of the one before names another");
+        }
+        if link.is_some_and(|link| !self.is_said_by(link)) {
+            return broken("its link is not the seal of the one before");
+        }
+        Ok(())
+    }
+
+    fn is_said_by(&self, link: &Link) -> bool {
+        self.comparable(link) == self.comparable(&self.link)
+    }
+
+    /// Without what compaction changes: the crc of a seal, and the count where one file stands for several segments.
+    fn comparable(&self, link: &Link) -> Link {
+        let previous_seal_crc = if self.original_seal { link.previous_seal_crc } else { 0 };
+        let previous_count = if self.merged { 0 } else { link.previous_count };
+        Link { previous_count, previous_seal_crc, ..*link }
+    }
+}
+
+/// Checks links and seals of the sealed segments, from the first to the last, and returns what the segment after them
+/// has to say.
+fn check_sealed(env: &Environment, segments: &[SegmentFile]) -> Result<(Vec<Segment>, Expected), LogError> {
+    let mut expected = Expected::default();
+    let mut sealed = Vec::with_capacity(segments.len());
+    for file in segments {
+        let ends = ends_of(env, file)?;
+        expected.check(&file.header, Some(&ends.link))?;
+        if ends.link.first_sequence.checked_add(ends.seal.count) != Some(ends.seal.end_sequence) {
+            let number = file.header.number;
+            return Err(LogError::BrokenLink { number, reason: "its seal counts other records than it holds" });
+        }
+        sealed.push(Segment::new(file, ends.link));
+        expected = Expected::after(&file.header, &ends);
+    }
+    Ok((sealed, expected))
+}
+
+/// The first and the last frame of a sealed segment.
+struct Ends {
+    link: Link,
+    seal: Seal,
+    seal_crc: u32,
+}
+
+fn ends_of(env: &Environment, file: &SegmentFile) -> Result<Ends, LogError> {
+    match (file.ends.link, file.ends.seal) {
+        (Some(link), Some((seal, seal_crc))) => Ok(Ends { link, seal, seal_crc }),
+        _ => scan_ends(env, file),
+    }
+}
+
+/// The slow way, when the quick one did not find a seal: read everything and say what is wrong.
+fn scan_ends(env: &Environment, segment: &SegmentFile) -> Result<Ends, LogError> {
+    let path = &segment.path;
+    let file = env.file_system.open(path, OpenMode::Read).map_err(LogError::io("open", path))?;
+    let Scan { chain, end, .. } = scan(&*file, segment)?;
+    let damage = match end {
+        End::Clean => Damage::NoSeal,
+        End::Damaged(damage) => damage,
+        End::Torn { .. } => Damage::NoFrame,
+        End::Unknown(record_type) => return Err(unknown_frame_record(path, record_type)),
+    };
+    match (chain.link, chain.seal(), end) {
+        (Some(link), Some((seal, seal_crc)), End::Clean) => Ok(Ends { link, seal, seal_crc }),
+        _ => Err(LogError::Damaged { segment: segment.header.number, offset: chain.at, damage }),
+    }
+}
