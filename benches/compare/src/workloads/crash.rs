@@ -15,6 +15,8 @@ const OPEN: &str = "open-killed";
 const CLOSE: &str = "close";
 /// What batpak seals a segment at, if not told otherwise.
 const SEGMENT_LEN: u64 = 64 << 20;
+/// Of an engine that keeps nothing before the next sync, some are there.
+const PEERS_QUICK: u64 = 5000;
 /// Appended before closing, so that there is something to be done.
 const APPENDS: u64 = 1000;
 
@@ -36,7 +38,7 @@ fn fill(run: &Run<'_>, candidate: &Candidate, percent_of_segment: u64) -> Fill {
     let singles = |percent| percent * SEGMENT_LEN / 100 / frame_len(1) as u64;
     if run.quick {
         let is_ours = candidate.facts.role == Role::Ours;
-        return Fill::one_by_one(if is_ours { singles(percent_of_segment) } else { 200 * percent_of_segment });
+        return Fill::one_by_one(if is_ours { singles(percent_of_segment) } else { PEERS_QUICK });
     }
     let batches = 2 * SEGMENT_LEN * 99 / 100 / frame_len(1000) as u64;
     Fill { batches, batch: 1000, singles: singles(percent_of_segment + 2) }

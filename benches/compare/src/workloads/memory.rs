@@ -11,7 +11,7 @@ const APPENDS: u64 = 100_000;
 /// A million events; in a full run of every engine, and ten million of some.
 pub(crate) fn memory(run: &Run<'_>) -> Result<(), Failure> {
     if run.quick {
-        return each(run, &run.large(), Fill::in_batches(1_000_000, 10_000));
+        return each(run, &run.large(), run.large_fill());
     }
     each(run, &run.readable(), Fill::in_batches(run.readable_events(), 1000))?;
     each(run, &run.large(), run.large_fill())

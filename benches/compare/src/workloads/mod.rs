@@ -63,7 +63,7 @@ impl Run<'_> {
     }
 
     pub(crate) fn large_fill(&self) -> Fill {
-        Fill::in_batches(self.scaled(100_000, 10_000_000), 10_000)
+        Fill::in_batches(self.scaled(1_000_000, 10_000_000), 10_000)
     }
 
     pub(crate) fn candidate(&self, engine: &str) -> Result<&Candidate, Failure> {
