@@ -134,14 +134,19 @@ impl Figures {
 
     /// How many times faster `engine` is than `other`: the median of the rounds.
     pub(super) fn ratio(&self, row: Row<'_>, engine: &str, other: &str) -> Option<f64> {
-        let others = self.turns_of(row, other);
-        let turns = self.turns_of(row, engine);
         if engine == other {
-            return turns.first().map(|_| 1.0);
+            return self.turns_of(row, engine).first().map(|_| 1.0);
         }
+        self.ratio_of((row, engine), (row, other))
+    }
+
+    /// How many times faster one engine is in its row than another one, or the same one, in another row.
+    pub(super) fn ratio_of(&self, (row, engine): (Row<'_>, &str), other: (Row<'_>, &str)) -> Option<f64> {
+        let others = self.turns_of(other.0, other.1);
+        let turns = self.turns_of(row, engine);
         let ratios = turns.into_iter().filter_map(|turn| {
             // Each engine had the floor beside it in short turns.
-            if let (Some(of_floor), FLOOR) = (turn.of_floor, other) {
+            if let (Some(of_floor), FLOOR) = (turn.of_floor, other.1) {
                 return Some(of_floor);
             }
             let other = others.iter().find(|other| other.round == turn.round)?;

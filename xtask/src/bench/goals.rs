@@ -111,15 +111,13 @@ fn takes_at_most(figures: &Figures, work: &'static str, row: Row<'static>, goal:
 
 /// How much longer it takes than what it is like.
 fn at_most_times(figures: &Figures, work: &'static str, row: Row<'static>, usual: Row<'static>, goal: f64) -> Goal {
-    let per_second = |row| figures.figure(row, OURS).map(|figure| figure.per_second);
-    let measured = per_second(usual).zip(per_second(row)).map(|(usual, this)| usual / this);
+    let measured = figures.ratio_of((usual, OURS), (row, OURS));
     goal_of(work, None, format!("{} times the usual", ratio(goal)), measured, ratio, |measured| measured <= goal)
 }
 
 fn two_threads(figures: &Figures, work: &'static str, goal: f64) -> Goal {
     let row = |threads| Row { threads, stored: Some(MILLION), ..Row::new("get-threads") };
-    let per_second = |threads| figures.figure(row(threads), OURS).map(|figure| figure.per_second);
-    let measured = per_second(1).zip(per_second(2)).map(|(one, two)| two / one);
+    let measured = figures.ratio_of((row(2), OURS), (row(1), OURS));
     goal_of(work, None, ratio(goal), measured, ratio, |measured| measured >= goal)
 }
 

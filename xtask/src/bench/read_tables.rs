@@ -118,9 +118,9 @@ fn entities(figures: &Figures) -> String {
     for (work, workload, usual) in ENTITIES {
         let Some(figure) = figures.figure(Row::new(workload), OURS) else { continue };
         is_empty = false;
-        let usual = figures.figure(Row::new(usual), OURS);
         // Per event: in a quick run an entity has not the same number of events in both.
-        let times = usual.as_ref().map(|usual| usual.per_second / figure.per_second);
+        let times = figures.ratio_of((Row::new(usual), OURS), (Row::new(workload), OURS));
+        let usual = figures.figure(Row::new(usual), OURS);
         table.row([
             (*work).to_owned(),
             count(figure.stored),

@@ -30,20 +30,20 @@ pub(crate) enum Verb {
 pub(crate) struct Plan {
     pub(crate) workload: &'static str,
     pub(crate) verb: Verb,
-    pub(crate) threads: u64,
+    /// One number of threads after the other, in the same round.
+    pub(crate) threads: &'static [u64],
 }
 
 impl Plan {
-    const fn alone(workload: &'static str, verb: Verb) -> Self {
-        Self { workload, verb, threads: 1 }
+    pub(crate) const fn alone(workload: &'static str, verb: Verb) -> Self {
+        Self { workload, verb, threads: &[1] }
     }
 }
 
 const SINGLE: &[Plan] = &[
     Plan::alone("get", Verb::Get(Decoding::Json)),
     Plan::alone("get-typed", Verb::Get(Decoding::Typed)),
-    Plan { workload: "get-threads", verb: Verb::Get(Decoding::Json), threads: 1 },
-    Plan { workload: "get-threads", verb: Verb::Get(Decoding::Json), threads: 2 },
+    Plan { workload: "get-threads", verb: Verb::Get(Decoding::Json), threads: &[1, 2] },
     Plan::alone("entity", Verb::Entity),
     Plan::alone("list", Verb::List),
     Plan::alone("replay", Verb::Replay),
@@ -107,17 +107,21 @@ pub(crate) fn turn(
 ) -> Result<(), Failure> {
     let Plan { workload, verb, threads } = plan;
     let samples = run.scaled(10_000, 100_000);
-    let operations: Result<Vec<_>, _> = (0..threads)
-        .map(|thread| operation(verb, archive, content, thread * samples..(thread + 1) * samples))
-        .collect();
-    let turns = at_once(operations?, Duration::from_millis(run.scaled(30, 500)))?;
+    let time = Duration::from_millis(run.scaled(30, 500));
     let batch = match verb {
         Verb::Get(_) => 1,
         Verb::Entity | Verb::List => content.entities[0].events.events,
         Verb::Replay => content.stored,
     };
-    let place = Place { workload, engine, role: None, round, threads, batch, stored: content.stored };
-    print(&Line::Turn(TurnLine::new(place, &together(&turns)?)))
+    for threads in threads.iter().copied() {
+        let operations: Result<Vec<_>, _> = (0..threads)
+            .map(|thread| operation(verb, archive, content, thread * samples..(thread + 1) * samples))
+            .collect();
+        let turns = at_once(operations?, time)?;
+        let place = Place { workload, engine, role: None, round, threads, batch, stored: content.stored };
+        print(&Line::Turn(TurnLine::new(place, &together(&turns)?)))?;
+    }
+    Ok(())
 }
 
 /// Reads the `n`th time, and fails if the answer is wrong.

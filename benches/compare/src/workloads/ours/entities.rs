@@ -20,10 +20,10 @@ const LONG: u64 = 10;
 const ONE_IN: u64 = 100;
 
 const PLANS: &[Plan] = &[
-    Plan { workload: "entities-get", verb: Verb::Get(Decoding::Json), threads: 1 },
-    Plan { workload: "entities-get-typed", verb: Verb::Get(Decoding::Typed), threads: 1 },
-    Plan { workload: "entities-entity", verb: Verb::Entity, threads: 1 },
-    Plan { workload: "entities-list", verb: Verb::List, threads: 1 },
+    Plan::alone("entities-get", Verb::Get(Decoding::Json)),
+    Plan::alone("entities-get-typed", Verb::Get(Decoding::Typed)),
+    Plan::alone("entities-entity", Verb::Entity),
+    Plan::alone("entities-list", Verb::List),
 ];
 
 pub(crate) fn entities(run: &Run<'_>) -> Result<(), Failure> {
