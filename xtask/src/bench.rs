@@ -5,6 +5,7 @@ mod figures;
 mod goals;
 mod lines;
 mod plots;
+mod read_tables;
 mod tables;
 mod text;
 

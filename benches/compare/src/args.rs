@@ -8,7 +8,8 @@ pub(crate) const HELP: &str = "\
 usage: compare [--quick] [--only WORKLOAD,…] [--engines NAME,…] [--dir PATH]
 
   --quick    few events and one round: to see that all works, not to quote
-  --only     these workloads: append-written, append-synced, threads-synced, mixed, batch-synced, bulk, disk
+  --only     these workloads: append-written, append-synced, threads-synced, mixed, batch-synced, bulk, disk, reads,
+             open, killed, memory, project, entities, queries
   --engines  these engines, and the floor
   --dir      where to put the data, on the disk to be measured; by default below the directory of the build
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::archive::Archive;
 use crate::event::Event;
 
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
@@ -77,6 +78,8 @@ pub(crate) struct Facts {
     /// Whether it finds the events of an entity.
     pub(crate) has_index: bool,
     pub(crate) settings: &'static str,
+    /// How it keeps events that are read again, if it takes part in that.
+    pub(crate) reading: Option<&'static str>,
 }
 
 impl Facts {
@@ -90,4 +93,14 @@ impl Facts {
 pub(crate) struct Candidate {
     pub(crate) facts: Facts,
     pub(crate) open: fn(Opening<'_>) -> Result<Box<dyn Engine>, Failure>,
+    pub(crate) reading: Option<Reading>,
+}
+
+/// How an engine's events are kept where they are read.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
+    /// Opens it for appending: a new one, or one that was filled before.
+    pub(crate) fill: fn(Opening<'_>) -> Result<Box<dyn Engine>, Failure>,
+    /// Opens what was filled.
+    pub(crate) open: fn(&Path) -> Result<Box<dyn Archive>, Failure>,
 }

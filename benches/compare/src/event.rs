@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use serde::{Serialize, Serializer};
 
+use crate::answer::check;
 use crate::engine::Failure;
 
 pub(crate) const ENTITIES: u64 = 1000;
@@ -13,7 +14,9 @@ pub(crate) const PAYLOAD_LEN: usize = 68;
 pub(crate) const KEY_LEN: usize = ENTITY_LEN + size_of::<u64>();
 pub(crate) const NAMES_LEN: usize = ENTITY_LEN + SCOPE.len();
 
-const ENTITY_LEN: usize = "account-0000".len();
+pub(crate) const ENTITY_LEN: usize = "account-0000".len();
+/// Of what stands before the payload in a record: revision, sequence, time, kind, names.
+pub(crate) const RECORD_HEAD_LEN: usize = 3 * size_of::<u64>() + size_of::<u16>() + NAMES_LEN;
 const KIND: u16 = 0x1001;
 const NINE_BYTES: u64 = 1_750_000_000_000_000_000;
 
@@ -57,10 +60,7 @@ impl Event {
 
     /// What a key-value store finds the event by: entities together, each in the order of its revisions.
     pub(crate) fn key(&self) -> [u8; KEY_LEN] {
-        let mut key = [0; KEY_LEN];
-        key[..ENTITY_LEN].copy_from_slice(self.name().as_bytes());
-        key[ENTITY_LEN..].copy_from_slice(&self.revision.to_be_bytes());
-        key
+        key(self.name(), self.revision)
     }
 
     /// What a peer is given to keep: position, time, kind, names and payload.
@@ -75,6 +75,14 @@ impl Event {
     }
 }
 
+/// What an event is found by: its entity, one of [`names`], and its revision.
+pub(crate) fn key(entity: &str, revision: u64) -> [u8; KEY_LEN] {
+    let mut key = [0; KEY_LEN];
+    key[..ENTITY_LEN].copy_from_slice(entity.as_bytes());
+    key[ENTITY_LEN..].copy_from_slice(&revision.to_be_bytes());
+    key
+}
+
 #[derive(Serialize)]
 pub(crate) struct Payload {
     order: u32,
@@ -84,21 +92,34 @@ pub(crate) struct Payload {
     by: &'static str,
 }
 
+impl Payload {
+    /// What whoever decoded it comes to: see [`crate::answer`].
+    pub(crate) fn check(&self) -> u64 {
+        check(u64::from(self.order), &self.item.digits())
+    }
+}
+
 /// A number as 16 hexadecimal digits.
 struct Hex(u64);
 
-impl Serialize for Hex {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Hex {
+    fn digits(&self) -> [u8; 16] {
         let mut digits = [0; 16];
         for (place, digit) in digits.iter_mut().enumerate() {
             *digit = b"0123456789abcdef"[((self.0 >> (4 * place)) & 15) as usize];
         }
-        serializer.serialize_str(str::from_utf8(&digits).unwrap_or_default())
+        digits
+    }
+}
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 
 /// Numbers that look random, the same for the same `n` (splitmix64).
-fn mix(n: u64) -> u64 {
+pub(crate) fn mix(n: u64) -> u64 {
     let mut z = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

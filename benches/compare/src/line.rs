@@ -26,6 +26,7 @@ pub(crate) enum Line<'a> {
     Fdatasync(FdatasyncLine),
     Turn(TurnLine),
     Disk(DiskLine),
+    Memory(MemoryLine),
     End {
         seconds: f64,
     },
@@ -62,6 +63,8 @@ pub(crate) struct TurnLine {
     pub(crate) round: u32,
     pub(crate) threads: u64,
     pub(crate) batch: u64,
+    /// Events that were in the store before, where that matters.
+    pub(crate) stored: u64,
     pub(crate) events: u64,
     pub(crate) seconds: f64,
     pub(crate) events_per_second: f64,
@@ -85,18 +88,19 @@ pub(crate) struct Place {
     pub(crate) round: u32,
     pub(crate) threads: u64,
     pub(crate) batch: u64,
+    pub(crate) stored: u64,
 }
 
 impl Place {
     /// One thread, which does all that there is to do.
     pub(crate) fn alone(workload: &'static str, engine: &'static str, round: u32, batch: u64) -> Self {
-        Self { workload, engine, role: None, round, threads: 1, batch }
+        Self { workload, engine, role: None, round, threads: 1, batch, stored: 0 }
     }
 }
 
 impl TurnLine {
     pub(crate) fn new(place: Place, turn: &Turn) -> Self {
-        let Place { workload, engine, role, round, threads, batch } = place;
+        let Place { workload, engine, role, round, threads, batch, stored } = place;
         let at = |quantile| turn.latencies.value_at_quantile(quantile);
         Self {
             workload,
@@ -105,6 +109,7 @@ impl TurnLine {
             round,
             threads,
             batch,
+            stored,
             events: turn.commits * batch,
             seconds: turn.elapsed.as_secs_f64(),
             events_per_second: per_second(turn, batch),
@@ -150,6 +155,23 @@ pub(crate) struct DiskLine {
 pub(crate) struct Part {
     pub(crate) what: &'static str,
     pub(crate) bytes_per_event: f64,
+}
+
+/// What a process of its own has in memory that does nothing but open a store and append to it.
+#[derive(Serialize)]
+pub(crate) struct MemoryLine {
+    pub(crate) engine: &'static str,
+    /// Events in the store when it is opened.
+    pub(crate) stored: u64,
+    pub(crate) when: &'static str,
+    /// In use on the heap, by `mallinfo2`: of Rust and of C, mapped blocks included.
+    pub(crate) heap_bytes: u64,
+    /// `VmRSS`: with the pages of mapped files.
+    pub(crate) resident_bytes: u64,
+    /// `RssAnon`: without them.
+    pub(crate) anonymous_bytes: u64,
+    /// `VmHWM`: the most that was resident so far.
+    pub(crate) peak_bytes: u64,
 }
 
 /// Prints a line.

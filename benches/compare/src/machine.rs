@@ -1,4 +1,4 @@
-//! The machine: what it is, what a sync costs, what was written to the disk.
+//! The machine: what it is, what a sync costs, what was written to the disk, what is in memory.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::fs::{FallocateFlags, fallocate, major, minor, syncfs};
 
 use crate::engine::Failure;
-use crate::line::{FdatasyncLine, RunLine};
+use crate::line::{FdatasyncLine, MemoryLine, RunLine};
 use crate::measure::{Limit, Turn};
 
 const WRITE_LEN: usize = 128;
@@ -46,6 +46,25 @@ pub(crate) fn fdatasync(at: &'static str, dir: &Path, samples: u64) -> Result<Fd
 /// Writes out what lies in the caches of the file system, so that one engine does not pay for another.
 pub(crate) fn settle(dir: &Path) -> Result<(), Failure> {
     Ok(syncfs(File::open(dir)?)?)
+}
+
+/// What this process has in memory at this moment.
+pub(crate) fn memory(engine: &'static str, stored: u64, when: &'static str) -> MemoryLine {
+    // SAFETY: it has no preconditions.
+    let heap = unsafe { libc::mallinfo2() };
+    let status = |name| {
+        let field = field("/proc/self/status", name);
+        field.split(' ').next().and_then(|kib| kib.parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
+    };
+    MemoryLine {
+        engine,
+        stored,
+        when,
+        heap_bytes: (heap.uordblks + heap.hblkhd) as u64,
+        resident_bytes: status("VmRSS"),
+        anonymous_bytes: status("RssAnon"),
+        peak_bytes: status("VmHWM"),
+    }
 }
 
 /// What has been written so far.

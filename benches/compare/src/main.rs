@@ -1,12 +1,17 @@
 //! Measures batpak beside other stores and logs, all in one run, and prints JSON lines.
 
+mod answer;
+mod archive;
 mod args;
+mod child;
 mod engine;
 mod engines;
 mod event;
+mod fill;
 mod line;
 mod machine;
 mod measure;
+mod shelf;
 mod workloads;
 
 use std::path::{Path, PathBuf};
@@ -16,7 +21,9 @@ use std::time::Instant;
 use args::Args;
 use engine::{Candidate, Failure, Role};
 use line::{Line, print, progress};
-use workloads::{Run, disk, mixed, pairs, single, threads};
+use shelf::Shelf;
+use workloads::ours::{entities, project, queries};
+use workloads::{Run, crash, disk, memory, mixed, opening, pairs, reads, single, threads};
 
 /// A name, and what is run under it.
 type Workload = (&'static str, fn(&Run<'_>) -> Result<(), Failure>);
@@ -29,10 +36,22 @@ const WORKLOADS: &[Workload] = &[
     ("batch-synced", pairs::batch_synced),
     ("bulk", single::bulk),
     ("disk", disk::disk),
+    ("reads", reads::reads),
+    ("open", opening::open),
+    ("killed", crash::killed),
+    ("project", project::project),
+    ("entities", entities::entities),
+    ("queries", queries::queries),
+    ("memory", memory::memory),
 ];
 
 fn main() -> ExitCode {
-    match args::parse(std::env::args().skip(1)).and_then(|args| compare(&args)) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let done = match words.split_first() {
+        Some((word, words)) if word == child::WORD => child::run(words),
+        _ => args::parse(words).and_then(|args| compare(&args)),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             progress(&format!("compare: {error}"));
@@ -50,7 +69,7 @@ fn compare(args: &Args) -> Result<(), Failure> {
     let dir = Directory::new(args.dir.clone())?;
     let candidates: Vec<Candidate> =
         engines::all().into_iter().filter(|candidate| takes_part(args, candidate)).collect();
-    let run = Run { candidates: &candidates, dir: &dir.0, quick: args.quick };
+    let run = Run { candidates: &candidates, dir: &dir.0, shelf: Shelf::new(&dir.0), quick: args.quick };
     let start = Instant::now();
     let mode = if args.quick { "quick" } else { "full" };
     print(&Line::Run(machine::describe(mode, &dir.0, event::PAYLOAD_LEN, event::ENTITIES)))?;

@@ -1,4 +1,4 @@
-//! Running appends against the clock.
+//! Running appends and reads against the clock. A read is a commit, too, where both are counted.
 
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,17 @@ pub(crate) struct Turn {
 impl Turn {
     pub(crate) fn new() -> Result<Self, Failure> {
         Ok(Self { commits: 0, elapsed: Duration::ZERO, latencies: latencies()? })
+    }
+
+    /// Measures one commit.
+    pub(crate) fn time<T>(&mut self, commit: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        let start = Instant::now();
+        let done = commit()?;
+        let elapsed = start.elapsed();
+        self.commits += 1;
+        self.elapsed += elapsed;
+        self.latencies.saturating_record(nanos(elapsed));
+        Ok(done)
     }
 
     /// Goes on with commit number `self.commits`. The clock is read once for each commit.

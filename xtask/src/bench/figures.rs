@@ -1,6 +1,6 @@
 //! What the lines of one run come to: medians of rounds, and ratios of what was measured in the same round.
 
-use super::lines::{Disk, Facts, Fdatasync, Line, Machine, Missing, Role, Survives, Turn};
+use super::lines::{Disk, Facts, Fdatasync, Line, Machine, Memory, Missing, Role, Survives, Turn};
 
 pub(super) struct Figures {
     lines: Vec<Line>,
@@ -12,17 +12,22 @@ pub(super) struct Row<'a> {
     pub(super) workload: &'a str,
     pub(super) threads: u32,
     pub(super) role: Option<&'a str>,
+    /// How many events the store held, if that is to be told apart.
+    pub(super) stored: Option<f64>,
 }
 
 impl<'a> Row<'a> {
     pub(super) fn new(workload: &'a str) -> Self {
-        Self { workload, threads: 1, role: None }
+        Self { workload, threads: 1, role: None, stored: None }
     }
 }
 
 /// A row's figures for one engine: medians over the rounds, but the worst of all latencies.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Figure {
+    /// Events of one commit, or that one read returns.
+    pub(super) batch: f64,
+    pub(super) stored: f64,
     pub(super) events: f64,
     pub(super) per_second: f64,
     pub(super) lowest: f64,
@@ -81,6 +86,19 @@ impl Figures {
         threads
     }
 
+    /// How many events there were in the stores of a workload, rising.
+    pub(super) fn stored(&self, workload: &str) -> Vec<f64> {
+        let mut stored: Vec<f64> =
+            self.turns().filter(|turn| turn.workload == workload).map(|turn| turn.stored).collect();
+        stored.sort_by(f64::total_cmp);
+        stored.dedup();
+        stored
+    }
+
+    pub(super) fn memory(&self) -> impl Iterator<Item = &Memory> {
+        self.lines.iter().filter_map(|line| if let Line::Memory(memory) = line { Some(memory) } else { None })
+    }
+
     fn turns(&self) -> impl Iterator<Item = &Turn> {
         self.lines.iter().filter_map(|line| if let Line::Turn(turn) = line { Some(turn) } else { None })
     }
@@ -91,6 +109,7 @@ impl Figures {
                 && turn.threads == row.threads
                 && turn.role.as_deref() == row.role
                 && turn.engine == engine
+                && row.stored.is_none_or(|stored| is_same(turn.stored, stored))
         };
         self.turns().filter(is_of).collect()
     }
@@ -99,6 +118,8 @@ impl Figures {
         let turns = self.turns_of(row, engine);
         let rates: Vec<f64> = turns.iter().map(|turn| turn.events_per_second).collect();
         Some(Figure {
+            batch: median(turns.iter().map(|turn| turn.batch).collect())?,
+            stored: median(turns.iter().map(|turn| turn.stored).collect())?,
             events: median(turns.iter().map(|turn| turn.events).collect())?,
             per_second: median(rates.clone())?,
             lowest: rates.iter().copied().reduce(f64::min)?,
@@ -113,14 +134,19 @@ impl Figures {
 
     /// How many times faster `engine` is than `other`: the median of the rounds.
     pub(super) fn ratio(&self, row: Row<'_>, engine: &str, other: &str) -> Option<f64> {
-        let others = self.turns_of(row, other);
-        let turns = self.turns_of(row, engine);
         if engine == other {
-            return turns.first().map(|_| 1.0);
+            return self.turns_of(row, engine).first().map(|_| 1.0);
         }
+        self.ratio_of((row, engine), (row, other))
+    }
+
+    /// How many times faster one engine is in its row than another one, or the same one, in another row.
+    pub(super) fn ratio_of(&self, (row, engine): (Row<'_>, &str), other: (Row<'_>, &str)) -> Option<f64> {
+        let others = self.turns_of(other.0, other.1);
+        let turns = self.turns_of(row, engine);
         let ratios = turns.into_iter().filter_map(|turn| {
             // Each engine had the floor beside it in short turns.
-            if let (Some(of_floor), FLOOR) = (turn.of_floor, other) {
+            if let (Some(of_floor), FLOOR) = (turn.of_floor, other.1) {
                 return Some(of_floor);
             }
             let other = others.iter().find(|other| other.round == turn.round)?;
@@ -130,7 +156,7 @@ impl Figures {
     }
 
     /// The fastest peer that keeps the promise of the row, among those with an index or among all.
-    pub(super) fn best_peer(&self, row: Row<'_>, needs_index: bool) -> Option<(&Facts, f64)> {
+    pub(super) fn best_peer(&self, row: Row<'_>, needs_index: bool) -> Option<(&Facts, Figure)> {
         let is_written = row.workload.ends_with("-written") || row.role == Some("written");
         let counts = |engine: &&Facts| {
             let keeps = engine.syncs && !(is_written && engine.written == Survives::NothingBeforeSync);
@@ -141,7 +167,7 @@ impl Figures {
             Some((engine, median(turns.iter().map(|turn| speed(turn)).collect())?))
         });
         let (best, _) = rates.max_by(|(_, one), (_, other)| one.total_cmp(other))?;
-        Some((best, self.figure(row, &best.engine)?.per_second))
+        Some((best, self.figure(row, &best.engine)?))
     }
 
     /// Latency of a commit at a quantile: the median of the rounds, and the worst of all for 1.

@@ -15,6 +15,7 @@ pub(super) enum Line {
     Fdatasync(Fdatasync),
     Turn(Turn),
     Disk(Disk),
+    Memory(Memory),
     End { seconds: f64 },
 }
 
@@ -56,6 +57,8 @@ pub(super) struct Facts {
     pub(super) syncs: bool,
     pub(super) has_index: bool,
     pub(super) settings: String,
+    #[serde(default)]
+    pub(super) reading: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,6 +83,11 @@ pub(super) struct Turn {
     pub(super) role: Option<String>,
     pub(super) round: u32,
     pub(super) threads: u32,
+    /// Events of one commit, or that one read returns.
+    pub(super) batch: f64,
+    /// Events that were in the store before, where that matters.
+    #[serde(default)]
+    pub(super) stored: f64,
     pub(super) events: f64,
     pub(super) events_per_second: f64,
     pub(super) floor_per_second: Option<f64>,
@@ -101,6 +109,17 @@ pub(super) struct Disk {
     pub(super) process_written: f64,
     pub(super) device_written: Option<f64>,
     pub(super) parts: Vec<Part>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Memory {
+    pub(super) engine: String,
+    pub(super) stored: f64,
+    pub(super) when: String,
+    pub(super) heap_bytes: f64,
+    pub(super) resident_bytes: f64,
+    pub(super) anonymous_bytes: f64,
+    pub(super) peak_bytes: f64,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,9 +1,12 @@
 //! The figures as Markdown, a table for each place in the document.
 
+use std::collections::BTreeSet;
+
 use super::document::Filling;
 use super::figures::{Figure, Figures, Row};
 use super::goals::{self, Goal};
 use super::lines::{Disk, Facts, Role, Survives};
+use super::read_tables;
 use super::text::{Table, or_dash, rate, ratio, time};
 
 /// What was measured: a commit, or a commit and changes.
@@ -15,13 +18,13 @@ pub(super) struct Origin {
 pub(super) fn all(figures: &Figures, origin: &Origin) -> Vec<Filling> {
     let filling = |name, text| Filling { name, text };
     let throughput = |workload| throughput(figures, Row::new(workload));
-    vec![
+    let mut all = vec![
         filling("machine", machine(figures, origin)),
         filling("goals", goals(figures)),
         filling("fdatasync", fdatasync(figures)),
         filling("append-written", throughput("append-written")),
         filling("append-synced", throughput("append-synced")),
-        filling("threads-synced", threads(figures)),
+        filling("threads-synced", threads(figures, "threads-synced")),
         filling("mixed", mixed(figures)),
         filling("batch-synced", throughput("batch-synced")),
         filling("bulk", throughput("bulk")),
@@ -30,7 +33,9 @@ pub(super) fn all(figures: &Figures, origin: &Origin) -> Vec<Filling> {
         filling("disk-parts", disk_parts(figures)),
         filling("engines", engines(figures)),
         filling("missing", missing(figures)),
-    ]
+    ];
+    all.extend(read_tables::all(figures));
+    all
 }
 
 fn machine(figures: &Figures, origin: &Origin) -> String {
@@ -53,27 +58,28 @@ fn machine(figures: &Figures, origin: &Origin) -> String {
 
 fn goals(figures: &Figures) -> String {
     let mut table = Table::new(&["work", "to reach", "batpak", "reached", "of the floor", "best peer", "batpak 0.10"]);
-    for Goal { work, row, to_reach, measured, is_reached } in goals::all(figures) {
+    for Goal { work, row, told, to_reach, measured, is_reached } in goals::all(figures) {
         let reached = match is_reached {
             Some(true) => "yes",
             Some(false) => "**no**",
             None => "–",
         };
         let of_floor = row.and_then(|row| figures.figure(row, goals::OURS)).and_then(|figure| figure.of_floor);
-        let best = row.map_or_else(|| "–".to_owned(), |row| best_peers(figures, row));
+        let best = row.map_or_else(|| "–".to_owned(), |row| best_peers(figures, row, told));
         let upstream = row.and_then(|row| upstream(figures, row));
+        let upstream = upstream.map_or_else(|| "–".to_owned(), |figure| told(&figure));
         let cells = [work.to_owned(), to_reach, measured, reached.to_owned(), or_dash(of_floor, ratio), best];
-        table.row(cells.into_iter().chain([or_dash(upstream, rate)]));
+        table.row(cells.into_iter().chain([upstream]));
     }
     table.finish()
 }
 
 /// The best peer, and the best one with an index if that is another.
-fn best_peers(figures: &Figures, row: Row<'_>) -> String {
+fn best_peers(figures: &Figures, row: Row<'_>, told: fn(&Figure) -> String) -> String {
     let best = [false, true].map(|needs_index| figures.best_peer(row, needs_index));
-    let named = |(engine, per_second): (&Facts, f64)| {
+    let named = |(engine, figure): (&Facts, Figure)| {
         let index = if engine.has_index { "" } else { " (no index)" };
-        format!("{} {}{index}", engine.engine, rate(per_second))
+        format!("{} {}{index}", engine.engine, told(&figure))
     };
     match best {
         [None, _] => "–".to_owned(),
@@ -84,9 +90,9 @@ fn best_peers(figures: &Figures, row: Row<'_>) -> String {
     }
 }
 
-fn upstream(figures: &Figures, row: Row<'_>) -> Option<f64> {
+fn upstream(figures: &Figures, row: Row<'_>) -> Option<Figure> {
     let engine = figures.engines().find(|engine| engine.role == Role::Upstream)?;
-    Some(figures.figure(row, &engine.engine)?.per_second)
+    figures.figure(row, &engine.engine)
 }
 
 fn fdatasync(figures: &Figures) -> String {
@@ -147,11 +153,11 @@ fn of_floor(figure: &Figure) -> String {
     }
 }
 
-fn or_nothing(is_empty: bool, table: Table) -> String {
+pub(super) fn or_nothing(is_empty: bool, table: Table) -> String {
     if is_empty { "Not measured in this run.\n".to_owned() } else { table.finish() }
 }
 
-fn bold_if_ours(engine: &Facts) -> String {
+pub(super) fn bold_if_ours(engine: &Facts) -> String {
     if engine.role == Role::Ours { format!("**{}**", engine.engine) } else { engine.engine.clone() }
 }
 
@@ -166,8 +172,9 @@ fn note(engine: &Facts, row: Row<'_>) -> String {
     notes.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn threads(figures: &Figures) -> String {
-    let threads = figures.threads("threads-synced");
+/// Speed and latencies by the number of threads.
+pub(super) fn threads(figures: &Figures, workload: &str) -> String {
+    let threads = figures.threads(workload);
     let head: Vec<String> = threads.iter().map(|threads| format!("{threads} threads")).collect();
     let head: Vec<&str> = ["engine"].into_iter().chain(head.iter().map(String::as_str)).collect();
     let mut table = Table::new(&head);
@@ -175,7 +182,7 @@ fn threads(figures: &Figures) -> String {
         let cells: Vec<String> = threads
             .iter()
             .map(|threads| {
-                let row = Row { threads: *threads, ..Row::new("threads-synced") };
+                let row = Row { threads: *threads, ..Row::new(workload) };
                 let figure = figures.figure(row, &engine.engine);
                 figure.map_or_else(
                     || "–".to_owned(),
@@ -197,7 +204,7 @@ fn mixed(figures: &Figures) -> String {
     let mut table = Table::new(&head);
     let mut is_empty = true;
     for engine in figures.engines() {
-        let of = |role, threads| figures.figure(Row { workload: "mixed", threads, role: Some(role) }, &engine.engine);
+        let of = |role, threads| figures.figure(Row { threads, role: Some(role), ..Row::new("mixed") }, &engine.engine);
         let (Some(synced), Some(written)) = (of("synced", 1), of("written", 3)) else { continue };
         is_empty = false;
         let cells = [synced, written]
@@ -263,13 +270,15 @@ fn engines(figures: &Figures) -> String {
 
 fn missing(figures: &Figures) -> String {
     let mut table = Table::new(&["engine", "workload", "why"]);
-    let mut is_empty = true;
+    // What fails with one number of threads fails with another one, too.
+    let mut told = BTreeSet::new();
     for missing in figures.missing() {
-        is_empty = false;
         let workload = missing.workload.as_deref().unwrap_or("all");
-        table.row([missing.engine.clone(), workload.to_owned(), missing.reason.clone()]);
+        if told.insert((&missing.engine, workload, &missing.reason)) {
+            table.row([missing.engine.clone(), workload.to_owned(), missing.reason.clone()]);
+        }
     }
-    if is_empty { "Every engine came through every workload.\n".to_owned() } else { table.finish() }
+    if told.is_empty() { "Every engine came through every workload.\n".to_owned() } else { table.finish() }
 }
 
 #[cfg(test)]

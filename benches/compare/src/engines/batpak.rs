@@ -1,5 +1,7 @@
 //! This repository's batpak.
 
+mod archive;
+
 use batpak::prelude::{AppendOptions, BatchAppendItem, Coordinate, EventKind, Store};
 use batpak::store::{CausationRef, Durability, StoreConfig};
 
@@ -18,8 +20,10 @@ pub(crate) fn candidate() -> Candidate {
             keeps_sync_policy: true,
             has_index: true,
             settings: "defaults: segments of 64 MiB, sync every 1000 events, 8 MiB or 100 ms; index written on close",
+            reading: Some(archive::HOW),
         },
         open: |opening| Ok(Box::new(Ours::open(opening)?)),
+        reading: Some(archive::READING),
     }
 }
 

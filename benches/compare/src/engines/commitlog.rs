@@ -21,8 +21,10 @@ pub(crate) fn candidate() -> Candidate {
             has_index: false,
             settings: "segments of 64 MiB, behind a mutex; never syncs its log (flush() does not), so a power cut may take \
                        everything",
+            reading: None,
         },
         open: |opening| Ok(Box::new(Commits::open(opening)?)),
+        reading: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! fjall: an LSM tree with a journal.
 
+mod archive;
+
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::{locked, with_record};
@@ -17,8 +19,10 @@ pub(crate) fn candidate() -> Candidate {
             keeps_sync_policy: false,
             has_index: true,
             settings: "defaults; Written: PersistMode::Buffer, Synced: PersistMode::SyncData; a batch is a WriteBatch",
+            reading: Some(archive::HOW),
         },
         open: |opening| Ok(Box::new(Fjall::open(opening)?)),
+        reading: Some(archive::READING),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What one would write by hand: frames as long as those of batpak, with a crc32c, one after the other in a file that
 //! was allocated ahead. No hash, no index, no group sync.
 
+mod archive;
+
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, PoisonError};
@@ -25,13 +27,17 @@ pub(crate) const fn frame_len(events: usize) -> usize {
 
 pub(crate) fn preallocated() -> Candidate {
     Candidate {
-        facts: facts(
-            "floor",
-            true,
-            "Synced: pwrite and fdatasync, file by fallocate. Written: copied into a mapped file of 1 MiB that survives \
-             the process, and with each sync from there to the log by one pwrite",
-        ),
+        facts: Facts {
+            reading: Some(archive::HOW),
+            ..facts(
+                "floor",
+                true,
+                "Synced: pwrite and fdatasync, file by fallocate. Written: copied into a mapped file of 1 MiB that \
+                 survives the process, and with each sync from there to the log by one pwrite",
+            )
+        },
         open: |opening| open(opening, Ahead::Fallocate, opening.level == Level::Written),
+        reading: Some(archive::READING),
     }
 }
 
@@ -42,6 +48,7 @@ pub(crate) fn zeroed() -> Candidate {
             ..facts("floor-zeroed", true, "pwrite and fdatasync, file filled with zeros and synced before")
         },
         open: |opening| open(opening, Ahead::Zeros, false),
+        reading: None,
     }
 }
 
@@ -52,6 +59,7 @@ pub(crate) fn plain() -> Candidate {
             ..facts("floor-pwrite", false, "Written: a pwrite for each append, file by fallocate")
         },
         open: |opening| open(opening, Ahead::Fallocate, false),
+        reading: None,
     }
 }
 
@@ -65,6 +73,7 @@ fn facts(engine: &'static str, syncs: bool, settings: &'static str) -> Facts {
         keeps_sync_policy: false,
         has_index: false,
         settings,
+        reading: None,
     }
 }
 

@@ -1,5 +1,9 @@
 //! LMDB, through heed: a mapped copy-on-write B-tree.
 
+mod archive;
+
+use std::path::Path;
+
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions};
 
@@ -21,8 +25,10 @@ pub(crate) fn candidate() -> Candidate {
             has_index: true,
             settings: "heed, a transaction for each commit; Written: MDB_NOSYNC (a power cut may damage the whole file) \
                        and mdb_env_sync; Synced: no flags, or mdb_env_sync beside Written ones",
+            reading: Some(archive::HOW),
         },
         open: |opening| Ok(Box::new(Lmdb::open(opening)?)),
+        reading: Some(archive::READING),
     }
 }
 
@@ -34,14 +40,7 @@ struct Lmdb {
 
 impl Lmdb {
     fn open(Opening { dir, level, .. }: Opening<'_>) -> Result<Self, Failure> {
-        let mut options = EnvOpenOptions::new();
-        options.map_size(MAP_LEN);
-        if level == Level::Written {
-            // SAFETY: the flag can cost data after a power cut only, and the directory does not outlive this run.
-            unsafe { options.flags(EnvFlags::NO_SYNC) };
-        }
-        // SAFETY: nobody else opens or changes the files in a directory of this run.
-        let env = unsafe { options.open(dir)? };
+        let env = open_env(dir, level, 0)?;
         let events = env
             .create_databases_and_commit(env.write_txn()?, |opener, transaction| {
                 opener.create_database(transaction, None).map(CommitOrAbort::<_, ()>::Commit)
@@ -50,6 +49,23 @@ impl Lmdb {
             .ok_or("the database was not created")?;
         Ok(Self { env, events, syncs_by_itself: level == Level::Synced })
     }
+}
+
+fn open_env(dir: &Path, level: Level, named_databases: u32) -> Result<Env, Failure> {
+    let mut options = EnvOpenOptions::new();
+    options.map_size(MAP_LEN).max_dbs(named_databases);
+    if level == Level::Written {
+        // SAFETY: the flag can cost data after a power cut only, and the directory does not outlive this run.
+        unsafe { options.flags(EnvFlags::NO_SYNC) };
+    }
+    // SAFETY: nobody else opens or changes the files in a directory of this run.
+    Ok(unsafe { options.open(dir)? })
+}
+
+fn shut(env: Env) -> Result<(), Failure> {
+    env.force_sync()?;
+    env.prepare_for_closing().wait();
+    Ok(())
 }
 
 impl Engine for Lmdb {
@@ -70,8 +86,6 @@ impl Engine for Lmdb {
     }
 
     fn close(self: Box<Self>) -> Result<(), Failure> {
-        self.env.force_sync()?;
-        self.env.prepare_for_closing().wait();
-        Ok(())
+        shut(self.env)
     }
 }

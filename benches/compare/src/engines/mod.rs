@@ -14,7 +14,7 @@ mod upstream;
 use std::cell::RefCell;
 
 use crate::engine::{Candidate, Failure};
-use crate::event::Event;
+use crate::event::{ENTITY_LEN, Event};
 
 pub(crate) use floor::frame_len;
 
@@ -56,6 +56,15 @@ fn with_record<T>(event: &Event, use_it: impl FnOnce(&[u8]) -> Result<T, Failure
         event.record(record)?;
         use_it(record)
     })
+}
+
+/// Revision and sequence in an entry of an index from entity and revision to the sequence.
+fn row(key: &[u8], value: &[u8]) -> Result<(u64, u64), Failure> {
+    let revision = key.get(ENTITY_LEN..).and_then(<[u8]>::first_chunk);
+    let (Some(revision), Some(sequence)) = (revision, value.first_chunk()) else {
+        return Err("an entry is too short".into());
+    };
+    Ok((u64::from_be_bytes(*revision), u64::from_be_bytes(*sequence)))
 }
 
 #[cfg(test)]

@@ -22,8 +22,10 @@ pub(crate) fn candidate() -> Candidate {
             has_index: false,
             settings: "as much preallocated as is needed, up to 64 MiB, no checkpoint (it would discard the events); a batch is an entry, an event a \
                        chunk",
+            reading: None,
         },
         open: |opening| Ok(Box::new(Okay::open(opening)?)),
+        reading: None,
     }
 }
 

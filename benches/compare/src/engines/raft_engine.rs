@@ -1,12 +1,15 @@
 //! raft-engine: a log of many groups with an index in memory.
 
+mod archive;
+
 use std::cell::RefCell;
+use std::path::Path;
 
 use protobuf::well_known_types::BytesValue;
 use raft_engine::{Config, Engine as RaftLog, LogBatch, MessageExt};
 
 use super::locked;
-use crate::engine::{Candidate, Engine, Facts, Failure, Level, Opening, Role, Survives};
+use crate::engine::{Candidate, Engine, Facts, Failure, Level, Role, Survives};
 use crate::event::Event;
 
 pub(crate) fn candidate() -> Candidate {
@@ -21,8 +24,10 @@ pub(crate) fn candidate() -> Candidate {
             has_index: true,
             settings: "defaults: files of 128 MB, LZ4 for batches over 8 KB; an entity is a group, a revision an entry; \
                        write(sync), as sync() alone does nothing; the index is in memory only",
+            reading: Some(archive::HOW),
         },
-        open: |opening| Ok(Box::new(Raft::open(opening)?)),
+        open: |opening| Ok(Box::new(Raft::open(opening.dir)?)),
+        reading: Some(archive::READING),
     }
 }
 
@@ -48,8 +53,8 @@ struct Raft {
 }
 
 impl Raft {
-    fn open(opening: Opening<'_>) -> Result<Self, Failure> {
-        let dir = opening.dir.to_str().ok_or("the directory is not UTF-8")?.to_owned();
+    fn open(dir: &Path) -> Result<Self, Failure> {
+        let dir = dir.to_str().ok_or("the directory is not UTF-8")?.to_owned();
         Ok(Self { log: RaftLog::open(Config { dir, ..Config::default() })? })
     }
 }

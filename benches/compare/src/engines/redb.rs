@@ -1,5 +1,7 @@
 //! redb: a copy-on-write B-tree.
 
+mod archive;
+
 use redb::{Database, Durability, TableDefinition};
 
 use super::{locked, with_record};
@@ -20,8 +22,10 @@ pub(crate) fn candidate() -> Candidate {
             has_index: true,
             settings: "defaults, a transaction for each commit; Written: Durability::None, which is in memory only until \
                        the next Durability::Immediate",
+            reading: Some(archive::HOW),
         },
         open: |opening| Ok(Box::new(Redb::open(opening)?)),
+        reading: Some(archive::READING),
     }
 }
 
@@ -39,6 +43,13 @@ impl Redb {
     }
 }
 
+fn durability(level: Level) -> Durability {
+    match level {
+        Level::Written => Durability::None,
+        Level::Synced => Durability::Immediate,
+    }
+}
+
 impl Engine for Redb {
     fn append(&self, event: &Event, level: Level) -> Result<(), Failure> {
         self.append_batch(std::slice::from_ref(event), level)
@@ -46,10 +57,7 @@ impl Engine for Redb {
 
     fn append_batch(&self, events: &[Event], level: Level) -> Result<(), Failure> {
         let mut transaction = self.database.begin_write()?;
-        transaction.set_durability(match level {
-            Level::Written => Durability::None,
-            Level::Synced => Durability::Immediate,
-        })?;
+        transaction.set_durability(durability(level))?;
         let mut table = transaction.open_table(EVENTS)?;
         for event in events {
             with_record(event, |record| {

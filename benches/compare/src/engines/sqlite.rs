@@ -1,5 +1,8 @@
 //! SQLite, through rusqlite.
 
+mod archive;
+
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, params};
@@ -24,8 +27,10 @@ pub(crate) fn candidate() -> Candidate {
             has_index: true,
             settings: "rusqlite, bundled; WAL, one connection behind a mutex, prepared statement, table WITHOUT ROWID; \
                        Written: synchronous=NORMAL, Synced: synchronous=FULL; a batch is a transaction",
+            reading: Some(archive::HOW),
         },
         open: |opening| Ok(Box::new(Sqlite::open(opening)?)),
+        reading: Some(archive::READING),
     }
 }
 
@@ -36,9 +41,7 @@ struct Sqlite {
 
 impl Sqlite {
     fn open(Opening { dir, level, .. }: Opening<'_>) -> Result<Self, Failure> {
-        let connection = Connection::open(dir.join("events.sqlite"))?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        set_level(&connection, level)?;
+        let connection = open_connection(dir, level)?;
         connection.execute(SCHEMA, [])?;
         Ok(Self { connection: Mutex::new(connection), default: level })
     }
@@ -55,6 +58,18 @@ impl Sqlite {
         }
         Ok(())
     }
+}
+
+fn open_connection(dir: &Path, level: Level) -> Result<Connection, Failure> {
+    let connection = Connection::open(dir.join("events.sqlite"))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    set_level(&connection, level)?;
+    Ok(connection)
+}
+
+fn shut(connection: Connection) -> Result<(), Failure> {
+    connection.close().map_err(|(_, error)| error)?;
+    Ok(())
 }
 
 fn set_level(connection: &Connection, level: Level) -> Result<(), Failure> {
@@ -89,8 +104,6 @@ impl Engine for Sqlite {
     }
 
     fn close(self: Box<Self>) -> Result<(), Failure> {
-        let connection = self.connection.into_inner().unwrap_or_else(PoisonError::into_inner);
-        connection.close().map_err(|(_, error)| error)?;
-        Ok(())
+        shut(self.connection.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }

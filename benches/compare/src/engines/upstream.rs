@@ -25,8 +25,10 @@ pub(crate) fn candidate() -> Candidate {
             settings: "SyncData, sync every 1000 events or every event, segments of 64 MiB; Synced: with a gate that waits \
                        for the durable watermark, as the receipt alone comes before the sync, and for several threads \
                        with group commit of up to 64, for which each append bears an idempotency key",
+            reading: None,
         },
         open: |opening| Ok(Box::new(Upstream::open(opening)?)),
+        reading: None,
     }
 }
 

@@ -34,6 +34,7 @@ fn turn(run: &Run<'_>, candidate: &Candidate, round: u32) -> Result<(), Failure>
             round,
             threads: turns.len() as u64,
             batch: 1,
+            stored: 0,
         };
         print(&Line::Turn(TurnLine::new(place, &together(turns)?)))?;
     }

@@ -1,8 +1,13 @@
 //! What the engines are asked to do.
 
+pub(crate) mod crash;
 pub(crate) mod disk;
+pub(crate) mod memory;
 pub(crate) mod mixed;
+pub(crate) mod opening;
+pub(crate) mod ours;
 pub(crate) mod pairs;
+pub(crate) mod reads;
 pub(crate) mod single;
 pub(crate) mod threads;
 
@@ -11,8 +16,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::engine::{Candidate, Engine, Facts, Failure, Level, Opening};
 use crate::event::Event;
+use crate::fill::Fill;
 use crate::line::{Line, print, progress};
 use crate::machine::settle;
+use crate::shelf::Shelf;
 
 /// What can be lost at `Written`, in events.
 pub(crate) const SYNC_EVERY: u64 = 1000;
@@ -21,6 +28,7 @@ pub(crate) const SYNC_EVERY: u64 = 1000;
 pub(crate) struct Run<'a> {
     pub(crate) candidates: &'a [Candidate],
     pub(crate) dir: &'a Path,
+    pub(crate) shelf: Shelf,
     pub(crate) quick: bool,
 }
 
@@ -37,6 +45,25 @@ impl Run<'_> {
     /// The engines of which `wanted` is true.
     pub(crate) fn those(&self, wanted: impl Fn(&Facts) -> bool) -> Vec<&Candidate> {
         self.candidates.iter().filter(|candidate| wanted(&candidate.facts)).collect()
+    }
+
+    /// The engines whose events are read again.
+    pub(crate) fn readable(&self) -> Vec<&Candidate> {
+        self.those(|facts| facts.reading.is_some())
+    }
+
+    /// How many events most of these have.
+    pub(crate) fn readable_events(&self) -> u64 {
+        self.scaled(20_000, 1_000_000)
+    }
+
+    /// Those that also hold ten million: the others would take too long to fill.
+    pub(crate) fn large(&self) -> Vec<&Candidate> {
+        self.those(|facts| matches!(facts.engine, "batpak" | "lmdb"))
+    }
+
+    pub(crate) fn large_fill(&self) -> Fill {
+        Fill::in_batches(self.scaled(1_000_000, 10_000_000), 10_000)
     }
 
     pub(crate) fn candidate(&self, engine: &str) -> Result<&Candidate, Failure> {

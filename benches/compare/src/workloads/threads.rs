@@ -31,7 +31,8 @@ fn turn(run: &Run<'_>, candidate: &Candidate, round: u32, threads: u64) -> Resul
     let levels = vec![Level::Synced; usize::try_from(threads)?];
     let time = Duration::from_millis(run.scaled(150, 1000));
     let turns = at_once(&opened, &levels, time)?;
-    let place = Place { workload: WORKLOAD, engine: candidate.facts.engine, role: None, round, threads, batch: 1 };
+    let place =
+        Place { workload: WORKLOAD, engine: candidate.facts.engine, role: None, round, threads, batch: 1, stored: 0 };
     print(&Line::Turn(TurnLine::new(place, &together(&turns)?)))
 }
 
