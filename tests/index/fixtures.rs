@@ -1,9 +1,7 @@
 //! Indexes to test with, beside all that was put into them.
 
 use batpak_core::{Coordinate, EventHash, EventId, EventKind, Region, RowFacts, Timestamp};
-use batpak_index::{
-    About, Added, Direction, EntityHead, Extras, Index, IndexWriter, Matches, Part, Row, Tiers, merge,
-};
+use batpak_index::{About, Added, Direction, EntityHead, Extras, Index, IndexWriter, Matches, Part, Row, Tiers, merge};
 use std::ops::Range;
 use std::sync::Arc;
 

@@ -61,8 +61,12 @@ fn a_part_of_records_is_as_one_of_rows() {
         };
         let mut record = Vec::new();
         let draft = RecordDraft::begin(&mut record, &fields, [1; 16]).expect("a draft").finish();
-        let place =
-            Assigned { id: World::id(sequence), revision: fact.revision, time: fact.time, previous: EventHash::GENESIS };
+        let place = Assigned {
+            id: World::id(sequence),
+            revision: fact.revision,
+            time: fact.time,
+            previous: EventHash::GENESIS,
+        };
         let _ = draft.assign(&mut record, &place);
         let event = EventRef::decode(&record).expect("an event");
         builder.push(&event, u32::try_from(1000 + sequence * 100).expect("small"));
@@ -121,7 +125,10 @@ fn no_changed_byte_gives_a_wrong_answer() {
                 let expected: Vec<Vec<u64>> = regions.iter().map(|region| world.expected(region, &(0..60))).collect();
                 assert_eq!(found.len(), expected.len());
                 for ((found, expected), region) in found.iter().zip(&expected).zip(&regions) {
-                    assert!(region.clauses().iter().any(batpak_core::Clause::needs_record) || found == expected, "{at}");
+                    assert!(
+                        region.clauses().iter().any(batpak_core::Clause::needs_record) || found == expected,
+                        "{at}"
+                    );
                 }
             }
         }

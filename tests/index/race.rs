@@ -39,7 +39,8 @@ fn a_reader_sees_every_row_below_what_was_published() {
                 loop {
                     let end = visible.load(Ordering::Acquire);
                     let which = round % 4;
-                    let regions = [Region::all(), Region::entity("hot"), Region::scope("y"), Region::entity("entity:5")];
+                    let regions =
+                        [Region::all(), Region::entity("hot"), Region::scope("y"), Region::entity("entity:5")];
                     let direction = [Direction::Forward, Direction::Backward][usize::from(round % 2 == 0)];
                     let region = &regions[usize::try_from(which).expect("small")];
                     let mut matches = index.snapshot().matches(region, 0..end, direction);

@@ -27,10 +27,17 @@ fn rows_and_heads_are_those_of_what_was_added_in_every_tier() {
         }
         for entity in ENTITIES {
             for scope in ["x", "new"] {
-                let known: Vec<u64> =
-                    (0..).zip(&world.facts).filter(|(_, fact)| fact.coordinate.entity() == entity).map(|(n, _)| n).collect();
+                let known: Vec<u64> = (0..)
+                    .zip(&world.facts)
+                    .filter(|(_, fact)| fact.coordinate.entity() == entity)
+                    .map(|(n, _)| n)
+                    .collect();
                 let newest = known.last().copied();
-                let expected = EntityHead { len: known.len() as u64, newest, hash: newest.map_or(EntityHead::default().hash, hash) };
+                let expected = EntityHead {
+                    len: known.len() as u64,
+                    newest,
+                    hash: newest.map_or(EntityHead::default().hash, hash),
+                };
                 assert_eq!(world.head(&at(entity, scope)), expected);
             }
         }

@@ -2,9 +2,9 @@
 
 use crate::blocks::Damaged;
 use crate::cursor::Cursor;
+use crate::layout::ZONE_ROWS;
 use crate::live::Live;
 use crate::names::Link;
-use crate::layout::ZONE_ROWS;
 use crate::part::{Part, Postings};
 use crate::row::{Direction, Row, TIME, time_value};
 use crate::tiers::{Tier, Tiers};
@@ -143,12 +143,7 @@ impl Matches {
 }
 
 impl Walk {
-    fn next_of_part(
-        &mut self,
-        part: &Part,
-        region: &Region,
-        direction: Direction,
-    ) -> Result<Option<Row>, Damaged> {
+    fn next_of_part(&mut self, part: &Part, region: &Region, direction: Direction) -> Result<Option<Row>, Damaged> {
         loop {
             let number = match &mut self.candidates {
                 Candidates::Union(union) => union.next(part, direction)?,

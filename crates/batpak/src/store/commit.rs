@@ -181,8 +181,10 @@ impl Commit {
         if let Some(cause) = log.failure() {
             let (reason, kind) = (cause.to_string(), cause.kind);
             // The first try of a repetition may or may not be there after reopening.
-            let outcome_unknown =
-                job.proposed.iter().any(|event| event.key.is_some_and(|key| self.index.key(key).is_some()) || event.frozen.key.is_some());
+            let outcome_unknown = job
+                .proposed
+                .iter()
+                .any(|event| event.key.is_some_and(|key| self.index.key(key).is_some()) || event.frozen.key.is_some());
             return Err(StoreError::Failed { reason, kind, outcome_unknown });
         }
         if self.must_look_up(job) {

@@ -1,9 +1,11 @@
 //! What a commit has to know of events that are frozen: looked up before its lock is taken.
 
 use crate::store::StoreError;
+use crate::store::commit::Proposed;
 use crate::store::job::Job;
+use crate::store::read::decode_at;
 use crate::store::shared::Shared;
-use batpak_core::EventRef;
+use batpak_core::EventHash;
 use batpak_index::{EntityHead, Row};
 use batpak_segment::Position;
 
@@ -19,7 +21,7 @@ pub(crate) struct Frozen {
 impl Shared {
     /// Looks up what the job needs that is not live; `all` of it, or what it seems to need.
     pub(crate) fn look_up(&self, job: &mut Job, all: bool) -> Result<(), StoreError> {
-        let needs = |event: &crate::store::commit::Proposed| all || event.key.is_some() || !event.stream.is_live();
+        let needs = |event: &Proposed| all || event.key.is_some() || !event.stream.is_live();
         if !job.proposed.iter().any(needs) {
             return Ok(());
         }
@@ -43,22 +45,25 @@ impl Shared {
 
     fn frozen_head(&self, entity: &str) -> Result<EntityHead, StoreError> {
         let Some(newest) = self.ask(|tiers| tiers.newest_frozen(entity))? else { return Ok(EntityHead::default()) };
-        let hash = self.with_event(&newest, |event| event.event_hash())?;
+        let (hash, _) = self.hash_and_key(&newest)?;
         Ok(EntityHead { len: newest.revision + 1, newest: Some(newest.sequence()), hash })
     }
 
     fn frozen_key(&self, key: u128) -> Result<Option<u64>, StoreError> {
         for row in self.ask(|tiers| tiers.frozen_with_key(key))? {
-            if self.with_event(&row, |event| event.idempotency_key() == Some(key))? {
+            if self.hash_and_key(&row)?.1 == Some(key) {
                 return Ok(Some(row.sequence()));
             }
         }
         Ok(None)
     }
 
-    /// Shows the record of a row, whatever extensions it has.
-    fn with_event<T>(&self, row: &Row, look: impl FnOnce(&EventRef<'_>) -> T) -> Result<T, StoreError> {
+    /// What only the record of a row says, whatever extensions it has.
+    fn hash_and_key(&self, row: &Row) -> Result<(EventHash, Option<u128>), StoreError> {
         let position = Position { sequence: row.sequence(), offset: row.offset.into() };
-        self.with_record(position, |bytes| Ok(look(&crate::store::read::decode_at(position, bytes)?)))
+        self.with_record(position, |bytes| {
+            let event = decode_at(position, bytes)?;
+            Ok((event.event_hash(), event.idempotency_key()))
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! Projections: a state from the events of an entity.
 
-use crate::store::read::payload_of;
 use crate::store::read::Scan;
+use crate::store::read::payload_of;
 use crate::store::shared::Shared;
 use crate::store::{Store, StoreError, json, payload};
 use batpak_core::{Event, EventHeader, EventKind, EventRef, Region};

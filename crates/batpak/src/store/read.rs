@@ -226,8 +226,7 @@ fn position_of(row: &Row) -> Position {
 /// The event of a record that a row leads to.
 #[inline]
 fn event_of<'r>(row: &Row, record: &'r [u8]) -> Result<EventRef<'r>, StoreError> {
-    let event =
-        EventRef::decode(record).map_err(|source| StoreError::Record { sequence: row.sequence(), source })?;
+    let event = EventRef::decode(record).map_err(|source| StoreError::Record { sequence: row.sequence(), source })?;
     if event.event_id() == row.id {
         return Ok(event);
     }

@@ -62,16 +62,13 @@ struct Revisions {
 impl Revisions {
     fn check(&mut self, event: &EventRef<'_>, position: Position) -> Result<(), StoreError> {
         let (sequence, revision) = (event.sequence(), event.revision());
-        let follows = match self.next.get_mut(event.entity()) {
-            Some(next) => std::mem::replace(next, revision + 1),
-            None => {
-                self.next.insert(event.entity().to_owned(), revision + 1);
-                // What is damaged there is found when it is asked for by a reader.
-                match self.before.newest_frozen(event.entity()) {
-                    Ok(newest) => newest.map_or(0, |row| row.revision + 1),
-                    Err(_) => revision,
-                }
-            }
+        let follows = if let Some(next) = self.next.get_mut(event.entity()) {
+            std::mem::replace(next, revision + 1)
+        } else {
+            self.next.insert(event.entity().to_owned(), revision + 1);
+            // What is damaged there is found when it is asked for by a reader.
+            let newest = self.before.newest_frozen(event.entity());
+            newest.map_or(revision, |newest| newest.map_or(0, |row| row.revision + 1))
         };
         if revision == follows {
             return Ok(());
