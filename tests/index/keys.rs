@@ -22,7 +22,7 @@ fn a_key_is_known_in_every_tier() {
         let key = u128::from(n * 7);
         let live = world.writer.key(key);
         let frozen = world.index.tiers().frozen_with_key(key).expect("sound");
-        let frozen: Vec<u64> = frozen.iter().map(|row| row.sequence()).collect();
+        let frozen: Vec<u64> = frozen.iter().map(batpak_index::Row::sequence).collect();
         if n <= 20 {
             assert_eq!((live, frozen), (None, vec![n]));
         } else {

@@ -20,7 +20,7 @@ fn every_region_finds_what_belongs_to_it_in_every_tier() {
     for seed in 0..150 {
         let mut random = Random::new(seed);
         let mut world = World::new();
-        for _ in 0..1 + random.below(6) {
+        for _ in 0..=random.below(6) {
             let more = random.below(if seed % 10 == 0 { 400 } else { 40 });
             (0..more).for_each(|_| world.append(Fact::random(&mut random)));
             match random.below(4) {

@@ -78,7 +78,7 @@ fn parts_take_the_place_of_what_they_hold_and_of_nothing_else() {
     world.freeze();
     let old = Arc::clone(world.index.snapshot().parts().next().expect("one"));
     (0..10).for_each(|_| world.append(Fact::of(at("a", "x"))));
-    assert_eq!(parts(&world.index.snapshot()), [0..30]);
+    assert_eq!(parts(&world.index.snapshot()), [(0, 30)]);
     // What grows is not replaced.
     let live = Arc::clone(world.index.snapshot().live().next_back().expect("one"));
     let mut bytes = Vec::new();
@@ -86,10 +86,10 @@ fn parts_take_the_place_of_what_they_hold_and_of_nothing_else() {
     assert!(!world.index.replace(&[Arc::new(open(bytes))]));
     world.freeze();
     world.merge(0..2);
-    assert_eq!(parts(&world.index.snapshot()), [0..40]);
+    assert_eq!(parts(&world.index.snapshot()), [(0, 40)]);
     assert!(!world.index.replace(&[old]), "it is part of another one");
     assert!(!world.index.replace(&[]));
-    assert_eq!(parts(&world.index.snapshot()), [0..40]);
+    assert_eq!(parts(&world.index.snapshot()), [(0, 40)]);
 }
 
 /// Two live parts that begin with the same event could not be told from each other: a coordinate of the one, used in
@@ -104,7 +104,7 @@ fn a_live_part_without_events_goes_on() {
     world.append(Fact::of(at("a", "x")));
     world.freeze();
     world.freeze();
-    assert_eq!((parts(&world.index.tiers()), world.index.tiers().live().count()), (vec![0..1], 1));
+    assert_eq!((parts(&world.index.tiers()), world.index.tiers().live().count()), (vec![(0, 1)], 1));
     assert_eq!(world.row(0).revision, 0);
 }
 

@@ -59,6 +59,14 @@ impl Blocks {
         (*self.bytes).as_ref().get(at..at + len).ok_or_else(|| self.damaged(at))
     }
 
+    /// `N` bytes from `at` on, of which the first `len` are checked and the others must not be looked at.
+    #[inline]
+    pub(crate) fn window<const N: usize>(&self, at: usize, len: usize) -> Result<&[u8; N], Damaged> {
+        self.get(at, len)?;
+        let window = (*self.bytes).as_ref().get(at..).and_then(|rest| rest.first_chunk());
+        window.ok_or_else(|| self.damaged(at))
+    }
+
     #[cold]
     pub(crate) fn damaged(&self, offset: usize) -> Damaged {
         Damaged { events: self.events.clone(), offset }

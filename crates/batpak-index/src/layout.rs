@@ -17,7 +17,8 @@ pub(crate) const CRC_LEN: usize = 4;
 
 /// Number of values of a row.
 pub(crate) const FIELDS: usize = 8;
-pub(crate) const ROW_MAX: usize = FIELDS * 8;
+/// What is looked at to read a row: more than it has, so that each value is read as a whole word.
+pub(crate) const ROW_WINDOW: usize = FIELDS * WORD_LEN + WORD_LEN;
 /// Where a coordinate's text begins (6 bytes), the lengths of its two halves.
 pub(crate) const NAME_LEN: usize = 6 + 2 + 2;
 /// Where the entries of a bucket begin.
@@ -247,7 +248,7 @@ pub(crate) fn bytes_of_u128(value: u128) -> [u8; 16] {
 
 /// Appends the values of a row.
 pub(crate) fn push_row(out: &mut Vec<u8>, fields: &[Bounds; FIELDS], values: &[u64; FIELDS]) {
-    let mut row = [0; ROW_MAX + WORD_LEN];
+    let mut row = [0; ROW_WINDOW];
     let mut at = 0;
     for (bounds, value) in fields.iter().zip(values) {
         put(&mut row, at, (value - bounds.min).to_le_bytes());
@@ -275,11 +276,10 @@ impl RowShape {
         Self { fields: shape }
     }
 
-    /// The values of a row.
-    pub(crate) fn values(&self, row: &[u8]) -> [u64; FIELDS] {
-        let mut bytes = [0; ROW_MAX + WORD_LEN];
-        bytes[..row.len()].copy_from_slice(row);
-        self.fields.map(|(at, mask, min)| min.wrapping_add(u64_at(&bytes, at) & mask))
+    /// The values of the row at the beginning of these bytes.
+    #[inline]
+    pub(crate) fn values(&self, bytes: &[u8; ROW_WINDOW]) -> [u64; FIELDS] {
+        self.fields.map(|(at, mask, min)| min.wrapping_add(u64_at(bytes, at) & mask))
     }
 }
 

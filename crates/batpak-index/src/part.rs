@@ -129,7 +129,8 @@ impl Part {
     pub(crate) fn values(&self, row: u32) -> Result<[u64; layout::FIELDS], Damaged> {
         let len = self.sections.row_len;
         let at = self.sections.rows + row as usize * len;
-        Ok(self.shape.values(self.blocks.get(at, len)?))
+        // Behind the rows there are other sections, and at least the crcs.
+        Ok(self.shape.values(self.blocks.window(at, len)?))
     }
 
     /// A row by its number within the part.

@@ -2,7 +2,7 @@
 
 use crate::store::read::{DecodePayload, Scan};
 use crate::store::shared::Shared;
-use crate::store::{Store, StoreError, json, payload};
+use crate::store::{EventRow, Store, StoreError, json, payload};
 use batpak_core::{Region, StoredEvent};
 use batpak_index::Direction;
 use serde::de::DeserializeOwned;
@@ -87,6 +87,26 @@ impl<P> Events<P> {
         self.decoded_by(|bytes| Ok(bytes.to_vec()))
     }
 
+    /// The rows only: what the index knows, without reading the events.
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak::prelude::*;
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let store = Store::open(dir.path())?;
+    /// for n in 0..100 {
+    ///     store.append(&Coordinate::new("seat:4", "hall")?, EventKind::custom(1, 1), &n)?;
+    /// }
+    /// let newest: Result<Vec<_>, _> = store.events(&Region::scope("hall")).backward().rows().take(3).collect();
+    /// assert_eq!(newest?.iter().map(|row| row.sequence).collect::<Vec<_>>(), [99, 98, 97]);
+    /// # store.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn rows(self) -> EventRows {
+        EventRows(self.decoded_by(|_| Ok(())))
+    }
+
     /// Payloads as a type of yours.
     pub fn typed<T: DeserializeOwned>(self) -> Events<T> {
         self.decoded_by(payload::decode)
@@ -97,11 +117,22 @@ impl<P> Events<P> {
         Events { store, region, start, decode, scan, ended }
     }
 
-    fn try_next(&mut self) -> Result<Option<StoredEvent<P>>, StoreError> {
+    /// What `next` finds. A closed store has nothing but this error: whoever skips errors would never come to an end.
+    fn advance<T>(
+        &mut self,
+        next: impl FnOnce(&mut Scan, &Shared) -> Result<Option<T>, StoreError>,
+    ) -> Option<Result<T, StoreError>> {
+        if self.ended {
+            return None;
+        }
         let shared = self.store.shared();
-        shared.check_open()?;
-        let scan = self.scan.get_or_insert_with(|| plan(shared, &self.region, self.start));
-        scan.next_event(shared, self.decode)
+        let found = shared.check_open().and_then(|()| {
+            let scan = self.scan.get_or_insert_with(|| plan(shared, &self.region, self.start));
+            next(scan, shared)
+        });
+        let found = found.transpose();
+        self.ended = matches!(found, None | Some(Err(StoreError::Closed)));
+        found
     }
 }
 
@@ -119,14 +150,23 @@ impl<P> Iterator for Events<P> {
     type Item = Result<StoredEvent<P>, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let next = self.try_next().transpose();
-        // A closed store has nothing but this error: whoever skips errors would never come to an end.
-        self.ended = matches!(next, None | Some(Err(StoreError::Closed)));
-        next
+        let decode = self.decode;
+        self.advance(|scan, shared| scan.next_event(shared, decode))
     }
 }
 
 impl<P> FusedIterator for Events<P> {}
+
+/// The rows of a region, found as they are asked for. It sees what was visible when the first one was asked for.
+#[derive(Debug)]
+pub struct EventRows(Events<()>);
+
+impl Iterator for EventRows {
+    type Item = Result<EventRow, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.advance(Scan::next_event_row)
+    }
+}
+
+impl FusedIterator for EventRows {}

@@ -36,7 +36,7 @@ pub use batpak_segment::{
 pub use config::{Durability, StoreConfig, SyncConfig};
 pub use cursor::Cursor;
 pub use error::StoreError;
-pub use events::Events;
+pub use events::{EventRows, Events};
 pub use json::{payload_from_json, payload_to_json};
 pub use open::{OpenIndexPath, OpenIndexReport, RefusedFile, TornEnd};
 pub use options::{AppendOptions, BatchAppendItem, CausationRef, idempotency_key};
