@@ -438,7 +438,11 @@ impl File for FaultFile {
             if is_half || !machine.disk.maps {
                 return Ok(None);
             }
-            let bytes = machine.disk.inodes[self.inode].map(usize::try_from(len).unwrap());
+            let (inode, len) = (&mut machine.disk.inodes[self.inode], usize::try_from(len).unwrap());
+            if inode.len() < len {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            let bytes = inode.map(len);
             Ok(Some(Box::new(FaultMapping(bytes)) as Box<dyn Mapping>))
         })
     }

@@ -109,11 +109,11 @@ pub trait File: Debug + Send + Sync {
     /// What the system reports; after one, nothing may be assumed about what is durable.
     fn sync(&self) -> io::Result<()>;
 
-    /// Maps the first `len` bytes for reading; all of them are there. They must not be changed or cut off from then
-    /// on, while the file may grow behind them. `None` where the file system cannot.
+    /// Maps the first `len` bytes for reading. They must not be changed or cut off from then on, while the file may
+    /// grow behind them. `None` where the file system cannot.
     ///
     /// # Errors
-    /// What the system reports.
+    /// `InvalidInput` if there are not so many; what the system reports.
     fn map(&self, len: u64) -> io::Result<Option<Box<dyn Mapping>>> {
         let _ = len;
         Ok(None)

@@ -333,7 +333,7 @@ impl File for MemoryFile {
     fn map(&self, len: u64) -> io::Result<Option<Box<dyn Mapping>>> {
         let content = lock(&self.content);
         let mut bytes = vec![0; index(len)?];
-        if bytes.len() > content.len() {
+        if content.len() < bytes.len() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         content.read(&mut bytes, 0);

@@ -126,6 +126,10 @@ impl File for RealFile {
     }
 
     fn map(&self, len: u64) -> io::Result<Option<Box<dyn Mapping>>> {
+        // Touching what is mapped beyond the end would end the process.
+        if self.len()? < len {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         crate::mapping::map(&self.0, len).map(Some)
     }
 
