@@ -222,6 +222,8 @@ const BLOCK: usize = 4096;
 /// All files and directories.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
+    /// Another one after each power cut.
+    pub(crate) boot_id: [u8; 16],
     pub(crate) inodes: Vec<Inode>,
     /// How many blocks files may take.
     pub(crate) blocks: usize,
@@ -239,6 +241,7 @@ impl Disk {
         let mut names = Names::default();
         names.directories.insert(PathBuf::from("/"));
         Self {
+            boot_id: [1; 16],
             inodes: Vec::new(),
             blocks: usize::MAX,
             allocates: true,
@@ -365,6 +368,8 @@ impl Disk {
             if reachable.contains(&number) { inode.after_power_cut(random, keep) } else { Inode::default() }
         });
         let inodes = inodes.collect();
-        Self { inodes, live: names.clone(), durable: names, pending: BTreeMap::new(), ..self }
+        let mut boot_id = self.boot_id;
+        boot_id.fill_with(|| u8::try_from(random.below(256)).unwrap());
+        Self { boot_id, inodes, live: names.clone(), durable: names, pending: BTreeMap::new(), ..self }
     }
 }

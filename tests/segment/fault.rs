@@ -339,6 +339,10 @@ impl FileSystem for FaultFileSystem {
             Ok(Some(Box::new(FaultLock { file_system: self.clone(), path: path.to_owned() }) as Box<dyn Lock>))
         })
     }
+
+    fn boot_id(&self) -> io::Result<Option<[u8; 16]>> {
+        Ok(Some(self.machine().disk.boot_id))
+    }
 }
 
 #[derive(Debug)]

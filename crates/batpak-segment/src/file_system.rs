@@ -76,6 +76,15 @@ pub trait FileSystem: Debug + Send + Sync {
     /// # Errors
     /// What the system reports.
     fn try_lock(&self, path: &Path, holder: &str) -> io::Result<Option<Box<dyn Lock>>>;
+
+    /// What tells one start of the machine from another: as long as it is the same, nothing that was written before was
+    /// lost to a power cut. `None` where that is not known.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn boot_id(&self) -> io::Result<Option<[u8; 16]>> {
+        Ok(None)
+    }
 }
 
 /// A lock that is held for as long as this value lives.
