@@ -51,7 +51,7 @@ impl Inode {
 
     /// The first `len` bytes, which must not change as long as somebody has them.
     pub(crate) fn map(&mut self, len: usize) -> Arc<[u8]> {
-        assert!(self.mapped.is_none() && len <= self.live.len(), "what is mapped for reading is there and stays");
+        assert!(self.mapped.is_none(), "what is mapped for reading stays as it is");
         let bytes: Arc<[u8]> = self.live[..len].into();
         self.read.retain(|mapped| mapped.strong_count() > 0);
         self.read.push(Arc::downgrade(&bytes));
@@ -222,6 +222,8 @@ const BLOCK: usize = 4096;
 /// All files and directories.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
+    /// Another one after each power cut.
+    pub(crate) boot_id: [u8; 16],
     pub(crate) inodes: Vec<Inode>,
     /// How many blocks files may take.
     pub(crate) blocks: usize,
@@ -239,6 +241,7 @@ impl Disk {
         let mut names = Names::default();
         names.directories.insert(PathBuf::from("/"));
         Self {
+            boot_id: [1; 16],
             inodes: Vec::new(),
             blocks: usize::MAX,
             allocates: true,
@@ -365,6 +368,8 @@ impl Disk {
             if reachable.contains(&number) { inode.after_power_cut(random, keep) } else { Inode::default() }
         });
         let inodes = inodes.collect();
-        Self { inodes, live: names.clone(), durable: names, pending: BTreeMap::new(), ..self }
+        let mut boot_id = self.boot_id;
+        boot_id.fill_with(|| u8::try_from(random.below(256)).unwrap());
+        Self { boot_id, inodes, live: names.clone(), durable: names, pending: BTreeMap::new(), ..self }
     }
 }

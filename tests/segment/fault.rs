@@ -339,6 +339,10 @@ impl FileSystem for FaultFileSystem {
             Ok(Some(Box::new(FaultLock { file_system: self.clone(), path: path.to_owned() }) as Box<dyn Lock>))
         })
     }
+
+    fn boot_id(&self) -> io::Result<Option<[u8; 16]>> {
+        Ok(Some(self.machine().disk.boot_id))
+    }
 }
 
 #[derive(Debug)]
@@ -438,7 +442,11 @@ impl File for FaultFile {
             if is_half || !machine.disk.maps {
                 return Ok(None);
             }
-            let bytes = machine.disk.inodes[self.inode].map(usize::try_from(len).unwrap());
+            let (inode, len) = (&mut machine.disk.inodes[self.inode], usize::try_from(len).unwrap());
+            if inode.len() < len {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            let bytes = inode.map(len);
             Ok(Some(Box::new(FaultMapping(bytes)) as Box<dyn Mapping>))
         })
     }

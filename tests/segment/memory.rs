@@ -2,8 +2,9 @@
 
 #![expect(clippy::host_endian_bytes, reason = "the words of a mapping are the bytes of its file")]
 
+use crate::fault::FaultFileSystem;
 use crate::store::{DIR, append, environment, open_in};
-use batpak_segment::{File, FileSystem, LogConfig, MemoryFileSystem, OpenMode, WritePath};
+use batpak_segment::{File, FileSystem, LogConfig, MemoryFileSystem, OpenMode, RealFileSystem, WritePath};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +35,26 @@ fn a_mapping_and_its_file_are_the_same_bytes() {
     let again = file.map_shared(24).unwrap().unwrap();
     words[2].store(0, Ordering::Relaxed);
     assert_eq!(again.words()[2].load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_boot_is_told_from_another_one() {
+    let fs = MemoryFileSystem::new();
+    let id = |fs: &dyn FileSystem| fs.boot_id().unwrap().unwrap();
+    assert_eq!((id(&fs), id(&fs)), (id(&fs.clone()), id(&fs.deep_clone())));
+    assert_ne!(id(&fs), id(&MemoryFileSystem::new()));
+    let fs = FaultFileSystem::new();
+    assert_eq!(id(&fs), id(&fs.after_kill()));
+    assert_ne!(id(&fs), id(&fs.after_crash(0)));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_boot_of_the_machine_is_the_one_that_the_system_names() {
+    let id = RealFileSystem.boot_id().unwrap().unwrap();
+    let text = id.map(|byte| format!("{byte:02x}")).concat();
+    let told = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    assert_eq!(text, told.trim_end().replace('-', ""));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::directory::SegmentFile;
 use crate::header::{Link, SegmentHeader};
+use crate::links::Complete;
 use crate::opened::Slot;
 use crate::prefix::ActiveSource;
 use std::path::PathBuf;
@@ -14,11 +15,17 @@ pub(crate) struct Segment {
     pub(crate) header: SegmentHeader,
     pub(crate) header_crc: u32,
     pub(crate) link: Link,
+    /// Where its seal ends, unless it is active.
+    pub(crate) sealed_len: Option<u64>,
 }
 
 impl Segment {
-    pub(crate) fn new(file: &SegmentFile, link: Link) -> Self {
-        Self { path: file.path.clone(), header: file.header, header_crc: file.header_crc, link }
+    pub(crate) fn active(file: &SegmentFile, link: Link) -> Self {
+        Self { path: file.path.clone(), header: file.header, header_crc: file.header_crc, link, sealed_len: None }
+    }
+
+    pub(crate) fn sealed(file: &SegmentFile, complete: &Complete) -> Self {
+        Self { sealed_len: Some(complete.len), ..Self::active(file, complete.link) }
     }
 
     /// Sequence of its first record.

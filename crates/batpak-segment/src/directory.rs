@@ -70,8 +70,9 @@ fn read_segment_file(fs: &dyn FileSystem, path: PathBuf, name: &str) -> Result<S
     let (head, first) = bytes[..n].split_at(n.min(SEGMENT_HEADER_LEN));
     let header = check_header(head, &path, name)?;
     let (id, header_crc) = (&header.segment_id, layout::header_crc(head));
-    let seal = last_seal(&*file, id).map_err(LogError::io("read", &path))?;
-    let ends = Ends { link: first_link(first, id, header_crc), seal };
+    let len = file.len().map_err(LogError::io("read", &path))?;
+    let seal = last_seal(&*file, len, id).map_err(LogError::io("read", &path))?;
+    let ends = Ends { link: first_link(first, id, header_crc), seal, len };
     Ok(SegmentFile { path, header, header_crc, ends })
 }
 
@@ -172,7 +173,8 @@ pub(crate) fn create_segment(
     file.sync().map_err(LogError::io("sync", &temporary))?;
     fs.rename(&temporary, &path).map_err(LogError::io("rename", &temporary))?;
     let header_crc = layout::header_crc(&bytes);
-    let ends = Ends { link: first_link(content, &header.segment_id, header_crc), seal: None };
+    let (link, len) = (first_link(content, &header.segment_id, header_crc), (bytes.len() + content.len()) as u64);
+    let ends = Ends { link, seal: None, len };
     Ok((SegmentFile { path, header: *header, header_crc, ends }, file))
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Ends {
     pub(crate) link: Option<Link>,
     /// The seal in a last frame that stands at the very end, and the crc of that frame.
     pub(crate) seal: Option<(Seal, u32)>,
+    /// Length of the file.
+    pub(crate) len: u64,
 }
 
 /// The link in the first frame of a segment.
@@ -24,21 +26,21 @@ pub(crate) fn first_link(frame: &[u8], id: &Id, header_crc: u32) -> Option<Link>
     chain.link
 }
 
-/// The seal that ends a file.
-pub(crate) fn last_seal(file: &dyn File, id: &Id) -> io::Result<Option<(Seal, u32)>> {
+/// The seal that ends a file of `len` bytes.
+pub(crate) fn last_seal(file: &dyn File, len: u64, id: &Id) -> io::Result<Option<(Seal, u32)>> {
     let mut bytes = [0; SEAL_FRAME_LEN];
-    Ok(last_frame(file, id, &mut bytes)?.and_then(|chain| chain.seal()))
+    Ok(last_frame(file, len, id, &mut bytes)?.and_then(|chain| chain.seal()))
 }
 
 /// The mark of a close that ends a file, in `bytes`, and what the frames of the file add up to if those before it are
 /// as they were written. The mark says that they were durable.
 pub(crate) fn last_mark(file: &dyn File, id: &Id, bytes: &mut [u8; MARK_FRAME_LEN]) -> io::Result<Option<Chain>> {
-    Ok(last_frame(file, id, bytes)?.filter(|chain| chain.last == Last::Close))
+    Ok(last_frame(file, file.len()?, id, bytes)?.filter(|chain| chain.last == Last::Close))
 }
 
 /// The chain that ends with the frame which fills `bytes` at the end of a file.
-fn last_frame(file: &dyn File, id: &Id, bytes: &mut [u8]) -> io::Result<Option<Chain>> {
-    let at = file.len()?.checked_sub(bytes.len() as u64).filter(|at| *at >= LINK_END);
+fn last_frame(file: &dyn File, len: u64, id: &Id, bytes: &mut [u8]) -> io::Result<Option<Chain>> {
+    let at = len.checked_sub(bytes.len() as u64).filter(|at| *at >= LINK_END);
     let Some(at) = at else { return Ok(None) };
     let n = read_full(file, bytes, at)?;
     Ok(chain_to(&bytes[..n], id, at).filter(|chain| chain.at - at == bytes.len() as u64))

@@ -5,8 +5,9 @@ use crate::directory::{SegmentFile, TAIL_NAME};
 use crate::ends::last_mark;
 use crate::error::{Damage, LogError};
 use crate::file_system::{Environment, File, FileSystem, OpenMode, read_full};
-use crate::header::{Id, Link, Seal, SegmentHeader};
+use crate::header::Link;
 use crate::layout::{LINK_END, MARK_FRAME_LEN};
+use crate::links::{Complete, Expected};
 use crate::recover::{Repair, Torn};
 use crate::scan::{Chain, End, Last, Scan, Scanner, rest};
 use crate::tail;
@@ -35,8 +36,8 @@ pub(crate) struct Active {
     /// Frames that continue the segment and are only in the tail, one after the other.
     pub(crate) tail: Vec<u8>,
     pub(crate) tail_frames: u64,
-    /// What the first frame has to say, if there is none yet.
-    pub(crate) link: Link,
+    /// What the segment before says of it.
+    pub(crate) expected: Expected,
 }
 
 /// Finds the active segment, reads it as far as need be, and checks that the sealed ones lead to it.
@@ -110,9 +111,8 @@ impl<'a> Reading<'a> {
             End::Clean | End::Torn { .. } => {}
         }
         expected.check(&file.header, chain.link.as_ref())?;
-        let link = expected.link;
-        let file = file.clone();
-        let mut active = Active { file, handle, chain, scan, tail: Vec::new(), tail_frames: 0, link };
+        let (file, expected) = (file.clone(), *expected);
+        let mut active = Active { file, handle, chain, scan, tail: Vec::new(), tail_frames: 0, expected };
         active.take_tail(self.env, &self.tail)?;
         Ok(active)
     }
@@ -167,6 +167,11 @@ fn unknown_frame_record(path: &Path, record_type: u16) -> LogError {
 }
 
 impl Active {
+    /// What its first frame says, or has to say if there is none yet.
+    pub(crate) fn link(&self) -> Link {
+        self.chain.link.unwrap_or(self.expected.link)
+    }
+
     /// What is to be mended in it.
     pub(crate) fn report(&self, segments: u64) -> Repair {
         let at = self.chain.at;
@@ -209,94 +214,28 @@ impl Active {
     }
 }
 
-/// What a segment has to say, by the one before.
-#[derive(Default)]
-pub(crate) struct Expected {
-    /// Its link.
-    link: Link,
-    /// Its first link id; unknown for the first segment.
-    first_link: Option<Id>,
-    /// Whether the crc in its link is that of the seal that is there.
-    original_seal: bool,
-    /// Whether the file before stands for several segments, of which its link knows the last one only.
-    merged: bool,
-}
-
-impl Expected {
-    fn after(header: &SegmentHeader, ends: &Ends) -> Self {
-        let link = Link {
-            first_sequence: ends.seal.end_sequence,
-            previous: header.last_link,
-            previous_end: ends.seal.end_sequence,
-            previous_count: ends.seal.count,
-            previous_seal_crc: ends.seal_crc,
-        };
-        Self {
-            link,
-            first_link: Some(ends.seal.next_link),
-            original_seal: header.has_original_seal(),
-            merged: header.number < header.last_number,
-        }
-    }
-
-    /// Checks a segment's header, and its link if it has one.
-    fn check(&self, header: &SegmentHeader, link: Option<&Link>) -> Result<(), LogError> {
-        let broken = |reason| Err(LogError::BrokenLink { number: header.number, reason });
-        if self.first_link.is_some_and(|id| id != header.first_link) {
-            return broken("the seal of the one before names another");
-        }
-        if link.is_some_and(|link| !self.is_said_by(link)) {
-            return broken("its link is not the seal of the one before");
-        }
-        Ok(())
-    }
-
-    fn is_said_by(&self, link: &Link) -> bool {
-        self.comparable(link) == self.comparable(&self.link)
-    }
-
-    /// Without what compaction changes: the crc of a seal, and the count where one file stands for several segments.
-    fn comparable(&self, link: &Link) -> Link {
-        let previous_seal_crc = if self.original_seal { link.previous_seal_crc } else { 0 };
-        let previous_count = if self.merged { 0 } else { link.previous_count };
-        Link { previous_count, previous_seal_crc, ..*link }
-    }
-}
-
 /// Checks links and seals of the sealed segments, from the first to the last, and returns what the segment after them
 /// has to say.
 fn check_sealed(env: &Environment, segments: &[SegmentFile]) -> Result<(Vec<Segment>, Expected), LogError> {
     let mut expected = Expected::default();
     let mut sealed = Vec::with_capacity(segments.len());
     for file in segments {
-        let ends = ends_of(env, file)?;
-        expected.check(&file.header, Some(&ends.link))?;
-        if ends.link.first_sequence.checked_add(ends.seal.count) != Some(ends.seal.end_sequence) {
-            let number = file.header.number;
-            return Err(LogError::BrokenLink { number, reason: "its seal counts other records than it holds" });
-        }
-        sealed.push(Segment::new(file, ends.link));
-        expected = Expected::after(&file.header, &ends);
+        let complete = complete(env, file)?;
+        expected = expected.followed_by(&file.header, &complete)?;
+        sealed.push(Segment::sealed(file, &complete));
     }
     Ok((sealed, expected))
 }
 
-/// The first and the last frame of a sealed segment.
-struct Ends {
-    link: Link,
-    seal: Seal,
-    seal_crc: u32,
-}
-
-fn ends_of(env: &Environment, file: &SegmentFile) -> Result<Ends, LogError> {
+fn complete(env: &Environment, file: &SegmentFile) -> Result<Complete, LogError> {
     match (file.ends.link, file.ends.seal) {
-        (Some(link), Some((seal, seal_crc))) => Ok(Ends { link, seal, seal_crc }),
-        _ => scan_ends(env, file),
+        (Some(link), Some((seal, seal_crc))) => Ok(Complete { link, seal, seal_crc, len: file.ends.len }),
+        _ => scan_complete(env, file),
     }
 }
 
 /// The slow way, when the quick one did not find a seal: read everything and say what is wrong.
-fn scan_ends(env: &Environment, segment: &SegmentFile) -> Result<Ends, LogError> {
+fn scan_complete(env: &Environment, segment: &SegmentFile) -> Result<Complete, LogError> {
     let path = &segment.path;
     let file = env.file_system.open(path, OpenMode::Read).map_err(LogError::io("open", path))?;
     let Scan { chain, end, .. } = scan(&*file, segment)?;
@@ -307,7 +246,7 @@ fn scan_ends(env: &Environment, segment: &SegmentFile) -> Result<Ends, LogError>
         End::Unknown(record_type) => return Err(unknown_frame_record(path, record_type)),
     };
     match (chain.link, chain.seal(), end) {
-        (Some(link), Some((seal, seal_crc)), End::Clean) => Ok(Ends { link, seal, seal_crc }),
+        (Some(link), Some((seal, seal_crc)), End::Clean) => Ok(Complete { link, seal, seal_crc, len: chain.at }),
         _ => Err(LogError::Damaged { segment: segment.header.number, offset: chain.at, damage }),
     }
 }

@@ -76,6 +76,15 @@ pub trait FileSystem: Debug + Send + Sync {
     /// # Errors
     /// What the system reports.
     fn try_lock(&self, path: &Path, holder: &str) -> io::Result<Option<Box<dyn Lock>>>;
+
+    /// What tells one start of the machine from another: as long as it is the same, nothing that was written before was
+    /// lost to a power cut. `None` where that is not known.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn boot_id(&self) -> io::Result<Option<[u8; 16]>> {
+        Ok(None)
+    }
 }
 
 /// A lock that is held for as long as this value lives.
@@ -109,11 +118,11 @@ pub trait File: Debug + Send + Sync {
     /// What the system reports; after one, nothing may be assumed about what is durable.
     fn sync(&self) -> io::Result<()>;
 
-    /// Maps the first `len` bytes for reading; all of them are there. They must not be changed or cut off from then
-    /// on, while the file may grow behind them. `None` where the file system cannot.
+    /// Maps the first `len` bytes for reading. They must not be changed or cut off from then on, while the file may
+    /// grow behind them. `None` where the file system cannot.
     ///
     /// # Errors
-    /// What the system reports.
+    /// `InvalidInput` if there are not so many; what the system reports.
     fn map(&self, len: u64) -> io::Result<Option<Box<dyn Mapping>>> {
         let _ = len;
         Ok(None)

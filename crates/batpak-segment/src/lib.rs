@@ -62,6 +62,7 @@ mod file_system;
 mod frame;
 mod header;
 mod layout;
+mod links;
 mod log;
 mod mapping;
 mod memory;

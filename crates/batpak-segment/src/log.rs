@@ -572,7 +572,7 @@ impl Log {
         };
         let at = SEGMENT_HEADER_LEN as u64;
         writer.file = Arc::new(writer.file.next(file, at));
-        self.reader.rotate(Segment::new(&next, link), Arc::clone(&writer.file) as Arc<dyn Growing>);
+        self.reader.rotate(writer.at, Segment::active(&next, link), Arc::clone(&writer.file) as Arc<dyn Growing>);
         writer.header = next.header;
         writer.first_sequence = writer.sequence;
         writer.at = at;

@@ -14,12 +14,37 @@ pub struct MemoryFileSystem {
     tree: Arc<Mutex<Tree>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Tree {
+    boot_id: [u8; 16],
     directories: BTreeSet<PathBuf>,
     files: BTreeMap<PathBuf, Arc<MemoryFile>>,
     locked: BTreeSet<PathBuf>,
     read_only: bool,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self {
+            boot_id: next_boot_id(),
+            directories: BTreeSet::new(),
+            files: BTreeMap::new(),
+            locked: BTreeSet::new(),
+            read_only: false,
+        }
+    }
+}
+
+/// Another one each time, and the same ones in each process.
+fn next_boot_id() -> [u8; 16] {
+    static MADE: AtomicU64 = AtomicU64::new(1);
+    let made = MADE.fetch_add(1, Ordering::Relaxed);
+    let halves = [made.wrapping_mul(0x9E37_79B9_7F4A_7C15), made.wrapping_mul(0xBF58_476D_1CE4_E5B9)];
+    let mut id = [0; 16];
+    for (bytes, half) in id.chunks_exact_mut(8).zip(halves) {
+        bytes.copy_from_slice(&layout::word_bytes(half));
+    }
+    id
 }
 
 impl MemoryFileSystem {
@@ -60,6 +85,7 @@ impl MemoryFileSystem {
     pub fn deep_clone(&self) -> Self {
         let source = self.tree();
         let copy = Self::new();
+        copy.tree().boot_id = source.boot_id;
         copy.tree().directories.clone_from(&source.directories);
         for (path, file) in &source.files {
             copy.write(path, lock(&file.content).to_bytes());
@@ -162,6 +188,10 @@ impl FileSystem for MemoryFileSystem {
         *lock(&file.content) = Content::Bytes(holder.as_bytes().to_vec());
         drop(tree);
         Ok(Some(Box::new(MemoryLock { path: path.to_owned(), file_system: self.clone() })))
+    }
+
+    fn boot_id(&self) -> io::Result<Option<[u8; 16]>> {
+        Ok(Some(self.tree().boot_id))
     }
 }
 
@@ -333,7 +363,7 @@ impl File for MemoryFile {
     fn map(&self, len: u64) -> io::Result<Option<Box<dyn Mapping>>> {
         let content = lock(&self.content);
         let mut bytes = vec![0; index(len)?];
-        if bytes.len() > content.len() {
+        if content.len() < bytes.len() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         content.read(&mut bytes, 0);

@@ -64,7 +64,9 @@ impl Opened {
         }
         let path = &slot.segment.path;
         let file = self.file_system.open(path, OpenMode::Read).map_err(LogError::io("open", path))?;
-        let source = Arc::new(Source::sealed(file).map_err(LogError::io("read", path))?);
+        // Not the length of the file: its writer may be about to cut off what was reserved behind the seal.
+        let len = slot.segment.sealed_len.unwrap_or(0);
+        let source = Arc::new(Source::sealed(file, len));
         // In the epoch that ends: what is read from now on was read later.
         slot.used.store(self.epoch.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         slot.source.store(Some(Arc::clone(&source)));

@@ -3,6 +3,7 @@
 use crate::file_system::File;
 use crate::source::Source;
 use arc_swap::{ArcSwap, Guard};
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -41,6 +42,11 @@ impl ActiveSource {
         }
         self.map();
         self.source.load()
+    }
+
+    /// Length of what was appended, in bytes.
+    pub(crate) fn len(&self) -> io::Result<u64> {
+        self.bytes.len()
     }
 
     /// What to read all of it through.

@@ -126,8 +126,8 @@ impl LogReader {
     pub(crate) fn of_found(env: &Environment, fd_budget: usize, found: &Found) -> (Self, Repair) {
         let Found { sealed, active, .. } = found;
         let bytes = Arc::new(Beside::new(Arc::clone(&active.handle), active.scan.chain.at, active.tail.clone()));
-        let link = active.chain.link.unwrap_or(active.link);
-        let reader = Self::new(env, fd_budget, sealed, Segment::new(&active.file, link), bytes);
+        let link = active.link();
+        let reader = Self::new(env, fd_budget, sealed, Segment::active(&active.file, link), bytes);
         reader.set_end(active.chain.sequence.unwrap_or(link.first_sequence));
         let segments = sealed.len() as u64 + 1;
         (reader, active.report(segments))
@@ -154,8 +154,12 @@ impl LogReader {
         self.shared.end_sequence.store(sequence, Ordering::Release);
     }
 
-    pub(crate) fn rotate(&self, active: Segment, bytes: Arc<dyn Growing>) {
+    /// The active segment has become one of `sealed_len` bytes, and another one follows it.
+    pub(crate) fn rotate(&self, sealed_len: u64, active: Segment, bytes: Arc<dyn Growing>) {
         let mut slots = self.shared.catalog.load().slots.clone();
+        if let Some(last) = slots.last_mut() {
+            *last = Arc::new(Slot::new(Segment { sealed_len: Some(sealed_len), ..last.segment.clone() }));
+        }
         slots.push(Arc::new(Slot::new(active)));
         self.shared.catalog.store(Arc::new(Catalog::new(slots, ActiveSource::new(bytes))));
     }
@@ -208,12 +212,10 @@ impl LogReader {
     /// I/O errors.
     pub fn size_bytes(&self) -> Result<u64, LogError> {
         let catalog = self.shared.catalog.load();
-        let mut sum = 0;
-        for (index, slot) in catalog.slots.iter().enumerate() {
-            let source = self.source_of(&catalog, index)?;
-            sum += source.len().map_err(LogError::io("read", &slot.segment.path))?;
-        }
-        Ok(sum)
+        let sealed: u64 = catalog.slots.iter().filter_map(|slot| slot.segment.sealed_len).sum();
+        let path = catalog.slots.last().map_or(Path::new(""), |slot| &slot.segment.path);
+        let active = catalog.active.len().map_err(LogError::io("read", path))?;
+        Ok(sealed + active)
     }
 
     /// Shows the record at `position` to `read`, where it stands if its segment is mapped. Its crc is checked.

@@ -66,6 +66,19 @@ impl FileSystem for RealFileSystem {
         file.write_all(holder.as_bytes())?;
         Ok(Some(Box::new(RealLock(file))))
     }
+
+    #[cfg(target_os = "linux")]
+    fn boot_id(&self) -> io::Result<Option<[u8; 16]>> {
+        Ok(parse_uuid(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end()))
+    }
+}
+
+/// The bytes of 32 hexadecimal digits, with hyphens between them.
+#[cfg(target_os = "linux")]
+fn parse_uuid(text: &str) -> Option<[u8; 16]> {
+    let digits: Option<Vec<u32>> = text.chars().filter(|c| *c != '-').map(|c| c.to_digit(16)).collect();
+    let bytes: Option<Vec<u8>> = digits?.chunks(2).map(|pair| u8::try_from(pair[0] << 4 | pair.get(1)?).ok()).collect();
+    bytes?.try_into().ok()
 }
 
 fn kind_of(file_type: fs::FileType) -> EntryKind {
@@ -126,6 +139,10 @@ impl File for RealFile {
     }
 
     fn map(&self, len: u64) -> io::Result<Option<Box<dyn Mapping>>> {
+        // Touching what is mapped beyond the end would end the process.
+        if self.len()? < len {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         crate::mapping::map(&self.0, len).map(Some)
     }
 

@@ -197,7 +197,7 @@ fn new_log(env: &Environment, dir: &Path) -> Result<Start, LogError> {
     directory::sync_parents(fs, dir)?;
     let (file, handle) = directory::create_segment(fs, dir, &header, bytes)?;
     fs.sync_dir(dir).map_err(LogError::io("sync", dir))?;
-    let active = Segment::new(&file, Link::default());
+    let active = Segment::active(&file, Link::default());
     Ok(Start { sealed: Vec::new(), active, file: handle, at, previous: crc, sequence: 0, spare: None, marked: true })
 }
 
@@ -213,11 +213,10 @@ fn mend(env: &Environment, found: Found) -> Result<(Start, Repair), LogError> {
         new.extend(first_frame(&mut active)?);
     }
     let file = rewrite(env, &active.file.path, &active.scan, &new)?;
-    let sequence = active.chain.sequence.unwrap_or(active.link.first_sequence);
-    let link = active.chain.link.unwrap_or(active.link);
+    let sequence = active.chain.sequence.unwrap_or(active.link().first_sequence);
     let start = Start {
         sealed,
-        active: Segment::new(&active.file, link),
+        active: Segment::active(&active.file, active.link()),
         file,
         at: active.chain.at,
         previous: active.chain.previous,
@@ -255,10 +254,10 @@ fn first_frame(active: &mut Active) -> Result<Vec<u8>, LogError> {
         segment_id: &id,
         offset: mark,
         previous: active.chain.previous,
-        first_sequence: active.link.first_sequence,
+        first_sequence: active.link().first_sequence,
         durable_mark: mark,
     };
-    let mut frame = Frame::link(&active.link);
+    let mut frame = Frame::link(&active.link());
     let bytes = frame.finish(&place).0.to_vec();
     active.chain.take(&bytes, &id).map_err(|_| LogError::BrokenLink {
         number: active.file.header.number,

@@ -6,7 +6,6 @@ use crate::file_system::{File, Mapping, read_full};
 use crate::layout::{self, ITEM_HEADER_LEN};
 use crate::reader::Position;
 use crate::scan::rest;
-use std::io;
 use std::sync::Arc;
 
 /// Enough for most records, so that one read suffices.
@@ -21,13 +20,12 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// A segment that does not change any more. It is mapped; where that cannot be, its file is kept.
-    pub(crate) fn sealed(file: Arc<dyn File>) -> io::Result<Self> {
-        let len = file.len()?;
+    /// A segment that is sealed, with its seal `len` bytes long. It is mapped; where that cannot be, its file is kept.
+    pub(crate) fn sealed(file: Arc<dyn File>, len: u64) -> Self {
         // A system that has no room for one more mapping may have some for an open file.
         let mapping = file.map(len).ok().flatten();
         let file = mapping.is_none().then_some(file);
-        Ok(Self { mapping, file })
+        Self { mapping, file }
     }
 
     /// A segment that grows behind what is mapped of it.
@@ -43,11 +41,6 @@ impl Source {
     /// What reads the bytes at an offset, if they are not mapped.
     pub(crate) fn file_at(&self, offset: u64) -> Option<&dyn File> {
         if offset < self.mapped().len() as u64 { None } else { self.file.as_deref() }
-    }
-
-    /// Length in bytes.
-    pub(crate) fn len(&self) -> io::Result<u64> {
-        self.file.as_ref().map_or(Ok(self.mapped().len() as u64), |file| file.len())
     }
 
     /// Finds a record, checks its crc and shows its bytes.
