@@ -234,6 +234,7 @@ fn a_store_that_is_open_read_only_stays_as_it_was() {
     assert!(reader.read(1).is_err() && reader.stats().expect("stats").events == 1);
 }
 
+/// Of a store that was not closed, or was closed and whose end is not as it was left.
 #[test]
 fn damage_below_the_durable_mark_is_refused_with_its_place() {
     let machine = Machine::new();
@@ -245,14 +246,17 @@ fn damage_below_the_durable_mark_is_refused_with_its_place() {
     let len = machine.files.read(segment(0)).expect("a segment").len();
     let first_frame = 256 + 104;
     for at in [first_frame, len / 2, len - 150] {
-        let machine = machine.copy();
-        machine.edit(segment(0), |bytes| bytes[at] ^= 0x10);
+        let is_of = |e: &StoreError, at: u64| matches!(e, StoreError::Corrupt { segment: Some(0), offset: Some(o), .. } if *o <= at && at < *o + 400);
+        let closed = machine.copy();
+        closed.edit(segment(0), |bytes| bytes[at] ^= 0x10);
+        let unclosed = closed.copy();
+        unclosed.edit(segment(0), |bytes| bytes.push(0));
         let at = at as u64;
-        check_refused(
-            &machine,
-            |e| matches!(e, StoreError::Corrupt { segment: Some(0), offset: Some(o), .. } if *o <= at && at < *o + 400),
-            &["segment 0 is damaged at offset"],
-        );
+        check_refused(&unclosed, |e| is_of(e, at), &["segment 0 is damaged at offset"]);
+        // What was closed is not read when it is opened: the damage is met when it is.
+        let error = Store::open(closed.config()).and_then(|store| store.verify_chain()).expect_err("damage");
+        assert!(is_of(&error, at), "{error:?}");
+        assert!(Store::open(closed.config().with_enable_mmap_index(false).with_enable_checkpoint(false)).is_err());
     }
 }
 

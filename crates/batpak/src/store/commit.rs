@@ -103,7 +103,7 @@ impl Commit {
     fn replayed(&self, proposed: &[Proposed]) -> Result<Option<u64>, StoreError> {
         let known = |item: usize| {
             let event: &Proposed = &proposed[item];
-            event.key.and_then(|key| self.index.key(key).or(event.frozen.key))
+            event.key.and_then(|key| self.index.key(key).or(event.frozen.key.flatten()))
         };
         let Some(first) = (0..proposed.len()).find(|item| known(*item).is_some()) else { return Ok(None) };
         let Some(base) = known(first).and_then(|sequence| sequence.checked_sub(first as u64)) else {
@@ -117,15 +117,22 @@ impl Commit {
         Ok(Some(base))
     }
 
-    /// Whether more has been frozen than was looked up, and an event needs to know what is there.
+    /// Whether an event needs to know something that is frozen and was not looked up.
     #[inline]
     fn must_look_up(&self, job: &Job) -> bool {
-        job.looked_up_to < self.index.frozen_end() && job.proposed.iter().any(|event| !self.knows_all_of(event))
+        let frozen_end = self.index.frozen_end();
+        frozen_end > 0 && job.proposed.iter().any(|event| !self.knows_enough(event, job.looked_up_to >= frozen_end))
     }
 
-    fn knows_all_of(&self, event: &Proposed) -> bool {
-        let knows_head = matches!(&event.stream, Stream::Known(known) if self.index.is_current(known) && self.index.head(known).is_some());
-        knows_head && event.key.is_none_or(|key| self.index.key(key).is_some())
+    #[inline]
+    fn knows_enough(&self, event: &Proposed, looked_up: bool) -> bool {
+        let knows_head = match &event.stream {
+            Stream::Known(known) => self.index.is_current(known) && self.index.own_head(known).is_some(),
+            Stream::New(_) => false,
+        };
+        let knows_key = event.key.is_none_or(|key| self.index.key(key).is_some());
+        (knows_head || looked_up && event.frozen.head.is_some())
+            && (knows_key || looked_up && event.frozen.key.is_some())
     }
 
     /// Gives every event its place and hash, in `placed`, or returns which condition does not hold; heads are then as
@@ -181,10 +188,9 @@ impl Commit {
         if let Some(cause) = log.failure() {
             let (reason, kind) = (cause.to_string(), cause.kind);
             // The first try of a repetition may or may not be there after reopening.
-            let outcome_unknown = job
-                .proposed
-                .iter()
-                .any(|event| event.key.is_some_and(|key| self.index.key(key).is_some()) || event.frozen.key.is_some());
+            let outcome_unknown = job.proposed.iter().any(|event| {
+                event.key.is_some_and(|key| self.index.key(key).is_some()) || event.frozen.key.flatten().is_some()
+            });
             return Err(StoreError::Failed { reason, kind, outcome_unknown });
         }
         if self.must_look_up(job) {

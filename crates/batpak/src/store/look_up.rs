@@ -9,13 +9,13 @@ use batpak_core::EventHash;
 use batpak_index::{EntityHead, Row};
 use batpak_segment::Position;
 
-/// What is in parts about an event that is proposed.
+/// What is in parts about an event that is proposed, as far as it was looked up.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Frozen {
     /// How far its entity has come.
     pub(crate) head: Option<EntityHead>,
-    /// The event that has its key.
-    pub(crate) key: Option<u64>,
+    /// The event that has its key, if there is one.
+    pub(crate) key: Option<Option<u64>>,
 }
 
 impl Shared {
@@ -37,7 +37,7 @@ impl Shared {
                 event.frozen.head = Some(self.frozen_head(event.stream.coordinate().entity())?);
             }
             if let Some(key) = event.key {
-                event.frozen.key = self.frozen_key(key)?;
+                event.frozen.key = Some(self.frozen_key(key)?);
             }
         }
         Ok(())
