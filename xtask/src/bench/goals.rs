@@ -92,7 +92,7 @@ fn many_entities(figures: &Figures) -> Vec<Goal> {
         ("append, a million entities", of_million("entities-append"), Row::new("append-written")),
         ("`get`, a million entities", of_million("entities-get"), of_million("get")),
         ("1000 events of one of them", of_million("entities-entity"), of_million("entity-batched")),
-        ("list these 1000 rows", of_million("entities-list"), of_million("list")),
+        ("list 1000 rows of one of them", of_million("entities-list"), of_million("list")),
     ];
     pairs.map(|(work, row, usual)| at_most_times(figures, work, row, usual, 2.0)).into()
 }

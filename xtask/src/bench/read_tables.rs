@@ -52,7 +52,7 @@ fn times(figures: &Figures, workload: &str, roles: &[Option<&str>]) -> String {
         "p50",
         "p99",
         "worst",
-        "events per second",
+        "per second",
         "lowest – highest",
         "of the floor",
         "of the best peer",
