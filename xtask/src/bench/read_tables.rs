@@ -1,7 +1,7 @@
 //! The tables of what reads, opens and closes a store.
 
 use super::document::Filling;
-use super::figures::{Figures, Row};
+use super::figures::{Figure, Figures, Row};
 use super::goals::OURS;
 use super::lines::Memory;
 use super::tables::{bold_if_ours, or_nothing, threads};
@@ -48,21 +48,16 @@ fn times(figures: &Figures, workload: &str, roles: &[Option<&str>]) -> String {
     let head = [
         "engine",
         "events in the store",
-        "active segment",
         "returned",
         "p50",
         "p99",
         "worst",
-        "events per second",
+        "per second",
         "lowest – highest",
         "of the floor",
         "of the best peer",
     ];
-    // Only some stores have an active segment that makes a difference.
-    let has_roles = roles != [None];
-    let shown = |at: &usize| has_roles || head[*at] != "active segment";
-    let columns: Vec<usize> = (0..head.len()).filter(shown).collect();
-    let mut table = Table::new(&columns.iter().map(|at| head[*at]).collect::<Vec<_>>());
+    let mut table = Table::new(&head);
     let mut is_empty = true;
     for (role, stored) in groups(figures, workload, roles) {
         let row = Row { role, stored, ..Row::new(workload) };
@@ -71,25 +66,26 @@ fn times(figures: &Figures, workload: &str, roles: &[Option<&str>]) -> String {
             let name = engine.engine.as_str();
             let figure = figures.figure(row, name);
             is_empty &= figure.is_none();
-            let of =
-                |value: fn(&super::figures::Figure) -> String| figure.as_ref().map_or_else(|| "–".to_owned(), value);
-            let cells = [
-                bold_if_ours(engine),
-                of(|figure| count(figure.stored)),
-                role.unwrap_or_default().to_owned(),
-                of(|figure| count(figure.batch)),
-                of(|figure| time(figure.p50_ns)),
-                of(|figure| time(figure.p99_ns)),
-                of(|figure| time(figure.worst_ns)),
-                of(|figure| rate(figure.per_second)),
-                of(|figure| format!("{} – {}", rate(figure.lowest), rate(figure.highest))),
-                or_dash(figure.as_ref().and_then(|figure| figure.of_floor), ratio),
-                or_dash(best.and_then(|best| figures.ratio(row, name, best)), ratio),
-            ];
-            table.row(columns.iter().map(|at| cells[*at].clone()));
+            let of_best = best.and_then(|best| figures.ratio(row, name, best));
+            let cells = figure.map_or_else(|| std::array::from_fn(|_| "–".to_owned()), |figure| cells(&figure, role));
+            table.row([bold_if_ours(engine)].into_iter().chain(cells).chain([or_dash(of_best, ratio)]));
         }
     }
     or_nothing(is_empty, table)
+}
+
+fn cells(figure: &Figure, role: Option<&str>) -> [String; 8] {
+    let segment = role.map(|role| format!(", active segment {role}")).unwrap_or_default();
+    [
+        format!("{}{segment}", count(figure.stored)),
+        count(figure.batch),
+        time(figure.p50_ns),
+        time(figure.p99_ns),
+        time(figure.worst_ns),
+        rate(figure.per_second),
+        format!("{} – {}", rate(figure.lowest), rate(figure.highest)),
+        or_dash(figure.of_floor, ratio),
+    ]
 }
 
 /// What is compared with each other. Stores that differ in their roles do not all hold the same number of events.
@@ -196,8 +192,7 @@ mod tests {
 
     #[test]
     fn a_closing_tells_its_segment() {
-        let line =
-            "| **batpak** | 290,000 | full | 1 | 15.0 ms | 15.0 ms | 15.0 ms | 66.7 /s | 66.7 /s – 66.7 /s | – | – |";
+        let line = "| **batpak** | 290,000, active segment full | 1 | 15.0 ms | 15.0 ms | 15.0 ms | 66.7 /s | 66.7 /s – 66.7 /s | – | – |";
         check("close", line);
     }
 
