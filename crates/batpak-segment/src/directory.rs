@@ -34,6 +34,15 @@ pub(crate) struct Listing {
 
 /// Lists `dir` and checks that its segments follow each other.
 pub(crate) fn list(fs: &dyn FileSystem, dir: &Path) -> Result<Listing, LogError> {
+    list_after(fs, dir, None)
+}
+
+/// Lists the segments behind the one with the header `before`; the others are not read.
+pub(crate) fn list_after(fs: &dyn FileSystem, dir: &Path, before: Option<&SegmentHeader>) -> Result<Listing, LogError> {
+    let is_before = |name: &str| {
+        let named = parse_file_name(name).zip(before);
+        named.is_some_and(|((number, _), before)| number <= before.last_number)
+    };
     let mut listing = Listing::default();
     let mut found = Vec::new();
     let entries = fs.read_dir(dir).map_err(LogError::io("list", dir))?;
@@ -41,7 +50,7 @@ pub(crate) fn list(fs: &dyn FileSystem, dir: &Path) -> Result<Listing, LogError>
         let path = dir.join(&entry.name);
         if entry.name.ends_with(TEMPORARY) && entry.kind == EntryKind::File {
             listing.leftovers.push(path);
-        } else if has_segment_extension(&entry.name) {
+        } else if has_segment_extension(&entry.name) && !is_before(&entry.name) {
             if entry.kind != EntryKind::File {
                 return Err(LogError::ForeignFile { path, reason: "not a regular file" });
             }
@@ -49,7 +58,7 @@ pub(crate) fn list(fs: &dyn FileSystem, dir: &Path) -> Result<Listing, LogError>
         }
     }
     choose(found, &mut listing)?;
-    check_order(&listing.segments)?;
+    check_order(&listing.segments, before)?;
     Ok(listing)
 }
 
@@ -134,10 +143,12 @@ fn replaces(newer: &SegmentHeader, older: &SegmentHeader) -> bool {
     newer.generation > older.generation && newer.number <= older.number && older.last_number <= newer.last_number
 }
 
-/// Numbers without a gap from 0, each linked to the one before.
-fn check_order(segments: &[SegmentFile]) -> Result<(), LogError> {
-    let mut next = 0;
-    let mut before: Option<&SegmentHeader> = None;
+/// Numbers without a gap, from 0 or after `before`, each linked to the one before.
+fn check_order<'a>(segments: &'a [SegmentFile], mut before: Option<&'a SegmentHeader>) -> Result<(), LogError> {
+    let mut next = before.map_or(0, |before| before.last_number + 1);
+    if segments.is_empty() && before.is_some() {
+        return Err(LogError::MissingSegment { number: next });
+    }
     for file in segments {
         let header = &file.header;
         if header.number != next {

@@ -244,6 +244,9 @@ pub enum Damage {
         /// Stored.
         expected: u32,
     },
+    /// What a reader had seen here is not there any more.
+    #[error("this is not what was read here before")]
+    Changed,
     /// A complete segment has no seal at its end.
     #[error("the segment has no seal")]
     NoSeal,

@@ -1,16 +1,18 @@
 //! What the segments of a directory are, found without changing anything.
 
 use crate::catalog::Segment;
-use crate::directory::{SegmentFile, TAIL_NAME};
+use crate::directory::{self, SegmentFile, TAIL_NAME};
 use crate::ends::last_mark;
 use crate::error::{Damage, LogError};
 use crate::file_system::{Environment, File, FileSystem, OpenMode, read_full};
-use crate::header::Link;
+use crate::following::take_tail;
+use crate::frame::frame_len;
+use crate::header::{Link, SegmentHeader};
 use crate::layout::{LINK_END, MARK_FRAME_LEN};
 use crate::links::{Complete, Expected};
 use crate::recover::{Repair, Torn};
-use crate::scan::{Chain, End, Last, Scan, Scanner, rest};
-use crate::tail;
+use crate::scan::{Chain, End, Last, Scan, Scanner};
+use crate::tail::FoundTail;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,7 +37,6 @@ pub(crate) struct Active {
     pub(crate) scan: Scan,
     /// Frames that continue the segment and are only in the tail, one after the other.
     pub(crate) tail: Vec<u8>,
-    pub(crate) tail_frames: u64,
     /// What the segment before says of it.
     pub(crate) expected: Expected,
 }
@@ -44,7 +45,12 @@ pub(crate) struct Active {
 ///
 /// Of a segment that was closed only the ends are read, as of one that is sealed: the mark of the close says that what
 /// stands before it was durable, and whoever reads that checks it.
-pub(crate) fn examine(env: &Environment, dir: &Path, segments: &[SegmentFile]) -> Result<Found, LogError> {
+pub(crate) fn examine(
+    env: &Environment,
+    dir: &Path,
+    segments: &[SegmentFile],
+    expected: &Expected,
+) -> Result<Found, LogError> {
     let [before @ .., last] = segments else {
         return Err(LogError::NoLog { path: dir.to_owned() });
     };
@@ -59,15 +65,54 @@ pub(crate) fn examine(env: &Environment, dir: &Path, segments: &[SegmentFile]) -
         let (previous_handle, scan) = reading.read(previous)?;
         // Nothing is written to a segment before the seal of its predecessor is durable.
         if scan.chain.seal().is_none() && matches!(newest.end, End::Clean) {
-            let (sealed, expected) = check_sealed(env, sealed)?;
+            let (sealed, expected) = check_sealed(env, sealed, expected)?;
             let active = reading.active(previous, previous_handle, scan, &expected)?;
             return Ok(Found { sealed, active, unsynced: None, spare: Some(last.clone()) });
         }
         unsynced = Some((previous.clone(), scan));
     }
-    let (sealed, expected) = check_sealed(env, before)?;
+    let (sealed, expected) = check_sealed(env, before, expected)?;
     let active = reading.active(last, handle, newest, &expected)?;
     Ok(Found { sealed, active, unsynced, spare: None })
+}
+
+/// What stands before the segments that are looked for: nothing, if it is all of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Before {
+    pub(crate) header: Option<SegmentHeader>,
+    /// What the segment after it has to say.
+    pub(crate) expected: Expected,
+}
+
+/// How often examining beside a live writer is tried when the files change meanwhile.
+const ATTEMPTS: usize = 8;
+
+/// Lists and examines the segments behind `before`, which somebody may be writing.
+pub(crate) fn examine_beside(env: &Environment, dir: &Path, before: &Before) -> Result<Found, LogError> {
+    let (mut attempt, mut segments) = (1, 0);
+    loop {
+        let listing = directory::list_after(&*env.file_system, dir, before.header.as_ref());
+        // As long as the writer makes segments the attempts begin anew.
+        let seen = listing.as_ref().map_or(segments, |listing| listing.segments.len());
+        if seen > segments {
+            (attempt, segments) = (1, seen);
+        }
+        match listing.and_then(|listing| examine(env, dir, &listing.segments, &before.expected)) {
+            Err(e) if attempt < ATTEMPTS && may_be_a_race(&e) => attempt += 1,
+            Err(LogError::Io { operation: "list", source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(LogError::NoLog { path: dir.to_owned() });
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Whether an error may only mean that the writer replaced or finished a file meanwhile.
+fn may_be_a_race(error: &LogError) -> bool {
+    match error {
+        LogError::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+        other => other.is_corruption(),
+    }
 }
 
 /// Reads the segments in which a log may go on.
@@ -112,7 +157,7 @@ impl<'a> Reading<'a> {
         }
         expected.check(&file.header, chain.link.as_ref())?;
         let (file, expected) = (file.clone(), *expected);
-        let mut active = Active { file, handle, chain, scan, tail: Vec::new(), tail_frames: 0, expected };
+        let mut active = Active { file, handle, chain, scan, tail: Vec::new(), expected };
         active.take_tail(self.env, &self.tail)?;
         Ok(active)
     }
@@ -181,28 +226,21 @@ impl Active {
             }
             _ => None,
         };
-        Repair { closed_cleanly: self.is_closed(), torn, from_tail: self.tail_frames, removed: Vec::new(), segments }
+        Repair { closed_cleanly: self.is_closed(), torn, from_tail: self.tail_frames(), removed: Vec::new(), segments }
+    }
+
+    fn tail_frames(&self) -> u64 {
+        let frames = std::iter::successors(Some(&self.tail[..]), |rest| frame_len(rest).ok().map(|len| &rest[len..]));
+        frames.skip(1).count() as u64
     }
 
     /// Takes the frames of the tail that go on where the segment ends.
     fn take_tail(&mut self, env: &Environment, path: &Path) -> Result<(), LogError> {
-        let ring = match read_all(env, path) {
-            Ok(ring) => ring,
-            Err(LogError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(e) => return Err(e),
-        };
-        let from = self.chain.at;
-        let mut bytes = tail::unroll(&ring, from);
-        let mut next = self.chain;
-        // A seal that never reached its segment is not missed: the next one holds nothing.
-        while next.take(rest(&bytes, self.chain.at - from), &self.file.header.segment_id).is_ok()
-            && next.seal().is_none()
-        {
-            self.chain = next;
-            self.tail_frames += 1;
+        let tail = FoundTail::open(&*env.file_system, path, self.chain.at).map_err(LogError::io("read", path))?;
+        if let Some(tail) = tail {
+            let segment = Segment::active(&self.file, self.link());
+            (self.chain, self.tail) = take_tail(&tail, path, &segment, self.chain)?;
         }
-        bytes.truncate(usize::try_from(self.chain.at - from).unwrap_or(0));
-        self.tail = bytes;
         Ok(())
     }
 
@@ -216,8 +254,12 @@ impl Active {
 
 /// Checks links and seals of the sealed segments, from the first to the last, and returns what the segment after them
 /// has to say.
-fn check_sealed(env: &Environment, segments: &[SegmentFile]) -> Result<(Vec<Segment>, Expected), LogError> {
-    let mut expected = Expected::default();
+fn check_sealed(
+    env: &Environment,
+    segments: &[SegmentFile],
+    expected: &Expected,
+) -> Result<(Vec<Segment>, Expected), LogError> {
+    let mut expected = *expected;
     let mut sealed = Vec::with_capacity(segments.len());
     for file in segments {
         let complete = complete(env, file)?;

@@ -363,6 +363,11 @@ impl<'a> FrameRef<'a> {
         self.bytes.len()
     }
 
+    /// All of it.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// One past the sequence of its last record.
     pub(crate) fn end_sequence(&self) -> u64 {
         self.header.first_sequence.saturating_add(self.header.records.into())

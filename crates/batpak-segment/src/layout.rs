@@ -210,6 +210,19 @@ pub(crate) fn header_crc(encoded: &[u8]) -> u32 {
     u32_at(encoded, HEADER_CRC_AT)
 }
 
+/// Where the crc of a segment's header stands.
+pub(crate) const HEADER_CRC_OFFSET: u64 = HEADER_CRC_AT as u64;
+
+/// Where the crc of a frame stands that begins at `offset`.
+pub(crate) const fn frame_crc_offset(offset: u64) -> u64 {
+    offset + FRAME_CRC_AT as u64
+}
+
+/// A crc as it stands in a file.
+pub(crate) fn crc_bytes(crc: u32) -> [u8; 4] {
+    crc.to_le_bytes()
+}
+
 // ---- frame ----
 
 /// The fixed fields of a frame's header.

@@ -59,6 +59,7 @@ mod ends;
 mod error;
 mod examine;
 mod file_system;
+mod following;
 mod frame;
 mod header;
 mod layout;
@@ -79,6 +80,7 @@ mod source;
 mod sync;
 mod tail;
 mod view;
+mod window;
 
 pub use catalog::SegmentInfo;
 pub use error::{Damage, Failure, LogError};

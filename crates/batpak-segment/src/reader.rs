@@ -1,11 +1,10 @@
 //! Reading: one record at a position, or all of them in order, from the segments of a log.
 
-use crate::beside::Beside;
 use crate::catalog::{Catalog, Segment, SegmentInfo};
-use crate::directory::{self, Listing};
 use crate::error::LogError;
-use crate::examine::{Found, examine};
+use crate::examine::{Before, Found, examine_beside};
 use crate::file_system::Environment;
+use crate::following::Following;
 use crate::layout::ITEM_HEADER_LEN;
 use crate::opened::{Opened, Slot};
 use crate::pinned::Pinned;
@@ -15,10 +14,9 @@ use crate::recover::Repair;
 use crate::source::Source;
 use crate::view::SegmentView;
 use arc_swap::ArcSwap;
-use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where a record is: its sequence and the offset of its item in the file of its segment, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +39,8 @@ pub struct Record {
 /// Reads a log, beside its writer or without one. Clones share their open files.
 ///
 /// # Consistency
-/// It sees what had been appended when a call began: for one that belongs to a [`Log`](crate::Log) that goes on growing,
-/// for one that was opened by itself it is what was there then.
+/// One that belongs to a [`Log`](crate::Log) sees what had been appended when a call began. One that was opened by itself
+/// sees what was there when it was opened, or [refreshed](Self::refresh) last.
 ///
 /// # Examples
 /// ```
@@ -63,6 +61,8 @@ pub struct Record {
 #[derive(Clone, Debug)]
 pub struct LogReader {
     shared: Arc<Shared>,
+    /// Where it goes on, if it was opened by itself.
+    following: Option<Arc<Mutex<Following>>>,
 }
 
 #[derive(Debug)]
@@ -74,9 +74,6 @@ struct Shared {
     opened: Opened,
     pinned: Arc<AtomicUsize>,
 }
-
-/// How often opening beside a live writer is tried when the files change meanwhile.
-const ATTEMPTS: usize = 8;
 
 impl LogReader {
     /// Opens the log in `dir` for reading. Takes no lock and changes nothing.
@@ -93,44 +90,22 @@ impl LogReader {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_with_report(env: &Environment, dir: &Path, fd_budget: usize) -> Result<(Self, Repair), LogError> {
-        let (mut attempt, mut segments) = (1, 0);
-        loop {
-            let listing = match directory::list(&*env.file_system, dir) {
-                Err(LogError::Io { source, .. }) if attempt == ATTEMPTS && is_not_found(&source) => {
-                    return Err(LogError::NoLog { path: dir.to_owned() });
-                }
-                listing => listing,
-            };
-            // As long as the writer makes segments the attempts begin anew.
-            let seen = listing.as_ref().map_or(segments, |listing| listing.segments.len());
-            if seen > segments {
-                (attempt, segments) = (1, seen);
-            }
-            match listing.and_then(|listing| Self::try_open(env, dir, fd_budget, &listing)) {
-                Err(e) if attempt < ATTEMPTS && may_be_a_race(&e) => attempt += 1,
-                result => return result,
-            }
-        }
-    }
-
-    fn try_open(
-        env: &Environment,
-        dir: &Path,
-        fd_budget: usize,
-        listing: &Listing,
-    ) -> Result<(Self, Repair), LogError> {
-        Ok(Self::of_found(env, fd_budget, &examine(env, dir, &listing.segments)?))
+        let found = examine_beside(env, dir, &Before::default())?;
+        let (reader, repair) = Self::of_found(env, dir, fd_budget, &found);
+        // What was only in the tail may have been moved while it was looked for there.
+        reader.refresh()?;
+        Ok((reader, repair))
     }
 
     /// A reader of what was found, as far as it is valid.
-    pub(crate) fn of_found(env: &Environment, fd_budget: usize, found: &Found) -> (Self, Repair) {
-        let Found { sealed, active, .. } = found;
-        let bytes = Arc::new(Beside::new(Arc::clone(&active.handle), active.scan.chain.at, active.tail.clone()));
-        let link = active.link();
-        let reader = Self::new(env, fd_budget, sealed, Segment::active(&active.file, link), bytes);
-        reader.set_end(active.chain.sequence.unwrap_or(link.first_sequence));
-        let segments = sealed.len() as u64 + 1;
-        (reader, active.report(segments))
+    pub(crate) fn of_found(env: &Environment, dir: &Path, fd_budget: usize, found: &Found) -> (Self, Repair) {
+        let following = Following::new(env, dir, &found.active);
+        let bytes = Arc::clone(following.bytes()) as Arc<dyn Growing>;
+        let reader = Self::new(env, fd_budget, &found.sealed, following.segment().clone(), bytes);
+        reader.set_end(following.end_sequence());
+        let reader = Self { following: Some(Arc::new(Mutex::new(following))), ..reader };
+        let segments = found.sealed.len() as u64 + 1;
+        (reader, found.active.report(segments))
     }
 
     pub(crate) fn new(
@@ -147,7 +122,7 @@ impl LogReader {
             opened: Opened::new(Arc::clone(&env.file_system), fd_budget),
             pinned: Arc::default(),
         };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), following: None }
     }
 
     pub(crate) fn set_end(&self, sequence: u64) {
@@ -156,17 +131,68 @@ impl LogReader {
 
     /// The active segment has become one of `sealed_len` bytes, and another one follows it.
     pub(crate) fn rotate(&self, sealed_len: u64, active: Segment, bytes: Arc<dyn Growing>) {
-        let mut slots = self.shared.catalog.load().slots.clone();
-        if let Some(last) = slots.last_mut() {
-            *last = Arc::new(Slot::new(Segment { sealed_len: Some(sealed_len), ..last.segment.clone() }));
-        }
-        slots.push(Arc::new(Slot::new(active)));
-        self.shared.catalog.store(Arc::new(Catalog::new(slots, ActiveSource::new(bytes))));
+        let last = self.shared.catalog.load().slots.last().map(|slot| slot.segment.clone());
+        let sealed = last.map(|segment| Segment { sealed_len: Some(sealed_len), ..segment });
+        self.go_on(sealed.as_slice(), active, bytes);
     }
 
     /// The same segments, the active one read in another way.
     pub(crate) fn replace_active(&self, bytes: Arc<dyn Growing>) {
         let slots = self.shared.catalog.load().slots.clone();
+        self.shared.catalog.store(Arc::new(Catalog::new(slots, ActiveSource::new(bytes))));
+    }
+
+    /// Sees what was appended since the log was opened or refreshed last, and says whether there was anything, for a
+    /// reader that was opened by itself; one that belongs to a [`Log`](crate::Log) always sees everything. Takes no lock
+    /// of the log and changes nothing. What it costs follows what is new.
+    ///
+    /// # Errors
+    /// `Damaged` and the like if what it has seen is not there any more, or what follows is not what was written; I/O
+    /// errors. What it has seen stays visible.
+    ///
+    /// # Consistency
+    /// It sees everything that had been appended when the call began, whether it is durable or not, and of what is
+    /// appended meanwhile some of the first.
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak_segment::{Environment, Log, LogConfig, LogReader};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path();
+    /// let (log, _) = Log::open(dir, LogConfig::default())?;
+    /// let beside = LogReader::open(&Environment::default(), dir, 1)?;
+    /// assert!(!beside.refresh()?);
+    /// log.append(b"later")?;
+    /// assert!(beside.refresh()?);
+    /// assert_eq!(beside.records(0).count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn refresh(&self) -> Result<bool, LogError> {
+        let Some(following) = &self.following else { return Ok(false) };
+        let mut following = following.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = (self.end_sequence(), self.active_id());
+        let result = self.follow(&mut following);
+        // Whatever was met behind it.
+        self.set_end(following.end_sequence());
+        result.map(|()| before != (self.end_sequence(), self.active_id()))
+    }
+
+    fn follow(&self, following: &mut Following) -> Result<(), LogError> {
+        following.advance()?;
+        while let Some(sealed) = following.go_on()? {
+            let bytes = Arc::clone(following.bytes()) as Arc<dyn Growing>;
+            self.go_on(&sealed, following.segment().clone(), bytes);
+            following.advance()?;
+        }
+        Ok(())
+    }
+
+    /// The active segment has become the first of those that are sealed, and another one follows them.
+    fn go_on(&self, sealed: &[Segment], active: Segment, bytes: Arc<dyn Growing>) {
+        let mut slots = self.shared.catalog.load().slots.clone();
+        slots.pop();
+        slots.extend(sealed.iter().cloned().chain([active]).map(|segment| Arc::new(Slot::new(segment))));
         self.shared.catalog.store(Arc::new(Catalog::new(slots, ActiveSource::new(bytes))));
     }
 
@@ -313,16 +339,4 @@ impl LogReader {
         }
         self.shared.opened.with(&catalog.slots[index], Arc::clone)
     }
-}
-
-/// Whether an error may only mean that the writer replaced or finished a file meanwhile.
-fn may_be_a_race(error: &LogError) -> bool {
-    match error {
-        LogError::Io { source, .. } => is_not_found(source),
-        other => other.is_corruption(),
-    }
-}
-
-fn is_not_found(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound
 }

@@ -1,57 +1,13 @@
 //! All records of a log in order.
 
-use crate::catalog::{Catalog, Segment};
-use crate::error::{Damage, LogError};
-use crate::file_system::{File, read_full};
-use crate::frame::frame_len;
+use crate::catalog::Catalog;
+use crate::error::LogError;
 use crate::layout::{self, FRAME_HEADER_LEN, ITEM_HEADER_LEN, SEGMENT_HEADER_LEN};
 use crate::reader::{LogReader, Position, Record};
 use crate::scan::{Chain, Last, rest};
 use crate::source::Source;
+use crate::window::Window;
 use std::sync::Arc;
-
-/// How much is read ahead of a segment that is not mapped.
-const WINDOW: usize = 256 << 10;
-
-/// A part of a file, in memory.
-#[derive(Debug, Default)]
-struct Window {
-    bytes: Vec<u8>,
-    /// Offset in the file of its first byte.
-    at: u64,
-}
-
-impl Window {
-    /// What it has from offset `at` on, at least the whole frame there if the file has it.
-    fn frame_at(&mut self, file: &dyn File, segment: &Segment, at: u64) -> Result<&[u8], LogError> {
-        self.fill(file, segment, at, FRAME_HEADER_LEN)?;
-        if let Err(Damage::Length { value, .. }) = frame_len(self.from(at)) {
-            let available = file.len().map_err(LogError::io("read", &segment.path))?.saturating_sub(at);
-            if value > available {
-                let damage = Damage::Length { value, available };
-                return Err(LogError::Damaged { segment: segment.header.number, offset: at, damage });
-            }
-            self.fill(file, segment, at, usize::try_from(value).unwrap_or(usize::MAX))?;
-        }
-        Ok(self.from(at))
-    }
-
-    fn from(&self, at: u64) -> &[u8] {
-        rest(&self.bytes, at.wrapping_sub(self.at))
-    }
-
-    /// Makes it hold `need` bytes from offset `at`, as far as the file goes.
-    fn fill(&mut self, file: &dyn File, segment: &Segment, at: u64, need: usize) -> Result<(), LogError> {
-        if self.from(at).len() >= need {
-            return Ok(());
-        }
-        self.bytes.resize(need.max(WINDOW), 0);
-        let n = read_full(file, &mut self.bytes, at).map_err(LogError::io("read", &segment.path))?;
-        self.bytes.truncate(n);
-        self.at = at;
-        Ok(())
-    }
-}
 
 /// The segment that is gone through.
 #[derive(Debug)]
@@ -92,7 +48,7 @@ impl Frames {
                 return Ok(None);
             }
             if self.open.is_none() {
-                self.window.bytes.clear();
+                self.window = Window::default();
                 let source = self.reader.source_of(&self.catalog, self.index)?;
                 self.open = Some(Open { source, chain: Chain::new(segment.header_crc) });
             }

@@ -8,6 +8,7 @@ use crate::file_system::{Environment, File, Lock, OpenMode, read_full, write_ful
 use crate::frame::{Frame, Place};
 use crate::header::{Link, SegmentHeader};
 use crate::layout::SEGMENT_HEADER_LEN;
+use crate::links::Expected;
 use crate::log::{Log, LogConfig, Start};
 use crate::reader::LogReader;
 use crate::scan::{Last, Scan};
@@ -109,12 +110,12 @@ impl Unrecovered {
     ) -> Result<(Log, Repair, Option<T>), E> {
         let found = match self.listing.segments.as_slice() {
             [] => None,
-            segments => Some(examine(&self.env, &self.dir, segments)?),
+            segments => Some(examine(&self.env, &self.dir, segments, &Expected::default())?),
         };
         let seen = match &found {
             None => None,
             Some(found) => {
-                let (reader, repair) = LogReader::of_found(&self.env, self.config.fd_budget, found);
+                let (reader, repair) = LogReader::of_found(&self.env, &self.dir, self.config.fd_budget, found);
                 Some(look(&reader, &repair)?)
             }
         };

@@ -14,6 +14,8 @@ pub(crate) struct Chain {
     pub(crate) at: u64,
     /// The crc of the last frame, or of the header.
     pub(crate) previous: u32,
+    /// Where it stands.
+    pub(crate) previous_at: u64,
     /// The sequence of the next record; unknown before the first frame.
     pub(crate) sequence: Option<u64>,
     /// The link in the first frame.
@@ -64,6 +66,7 @@ impl Chain {
         Self {
             at: SEGMENT_HEADER_LEN as u64,
             previous: header_crc,
+            previous_at: layout::HEADER_CRC_OFFSET,
             sequence: None,
             link: None,
             mark: SEGMENT_HEADER_LEN as u64,
@@ -96,6 +99,7 @@ impl Chain {
         }
         self.mark = self.mark.max(header.durable_mark);
         self.previous = header.crc;
+        self.previous_at = layout::frame_crc_offset(self.at);
         self.sequence = Some(frame.end_sequence());
         self.at += frame.len() as u64;
         Ok(frame)

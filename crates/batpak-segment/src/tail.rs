@@ -1,10 +1,11 @@
 //! The tail: a ring of the newest frames in a mapped file. It outlives the process, not the machine.
 
 use crate::directory::TAIL_NAME;
-use crate::file_system::{FileSystem, OpenMode, SharedMapping};
+use crate::file_system::{File, FileSystem, OpenMode, SharedMapping};
 use crate::layout;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// Length of the tail of a small log, and the least that is read.
@@ -86,13 +87,53 @@ impl Tail {
     }
 }
 
-/// The bytes of a ring that may stand for a segment from offset `at` on, in order; none if it cannot be a ring.
-pub(crate) fn unroll(ring: &[u8], at: u64) -> Vec<u8> {
-    if !ring.len().is_power_of_two() || (ring.len() as u64) < SMALL_TAIL {
-        return Vec::new();
+/// The tail of somebody else, or of a process that is dead, as the file that it continues: at the offsets of the segment,
+/// as far as the ring reaches. Whoever reads it has to see for himself what of it belongs there.
+#[derive(Debug)]
+pub(crate) struct FoundTail {
+    ring: Arc<dyn File>,
+    ring_len: u64,
+    /// The first offset.
+    from: u64,
+}
+
+impl FoundTail {
+    /// The tail at `path`, if there is one, for a segment from offset `from` on.
+    pub(crate) fn open(fs: &dyn FileSystem, path: &Path, from: u64) -> io::Result<Option<Self>> {
+        let ring = match fs.open(path, OpenMode::Read) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let ring_len = ring.len()?;
+        let is_ring = ring_len.is_power_of_two() && ring_len >= SMALL_TAIL;
+        Ok(is_ring.then_some(Self { ring, ring_len, from }))
     }
-    let start = usize::try_from(at % ring.len() as u64).unwrap_or(0);
-    [&ring[start..], &ring[..start]].concat()
+}
+
+impl File for FoundTail {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let at = offset % self.ring_len;
+        // Up to where the ring begins anew, or to where it would be gone around.
+        let left = (self.ring_len - at).min((self.from + self.ring_len).saturating_sub(offset));
+        let len = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
+        self.ring.read_at(&mut buf[..len], at)
+    }
+
+    fn write_at(&self, _buf: &[u8], _offset: u64) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.from + self.ring_len)
+    }
+
+    fn set_len(&self, _len: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// A new file, allocated and mapped.
