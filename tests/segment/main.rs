@@ -12,6 +12,7 @@ mod directory;
 mod disk;
 mod fault;
 mod faults;
+mod following;
 mod frames;
 mod mapped;
 mod memory;

@@ -123,8 +123,8 @@ impl Following {
         let path = self.dir.join(TAIL_NAME);
         let io = |e| LogError::io("read", &path)(e);
         let mut look = TailLook { before: self.seen.at, is_moved: true };
-        let from = self.seen.previous_at;
-        let Some(tail) = FoundTail::open(&*self.env.file_system, &path, from).map_err(io)? else { return Ok(look) };
+        let tail = FoundTail::open(&*self.env.file_system, &path, self.seen.at).map_err(io)?;
+        let Some(tail) = tail else { return Ok(look) };
         look.is_moved = !stands(&tail, &self.seen).map_err(io)?;
         let (chain, frames) = take_tail(&tail, &path, &self.segment, self.seen)?;
         self.expected.check(&self.segment.header, chain.link.as_ref())?;

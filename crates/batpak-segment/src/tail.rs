@@ -88,12 +88,12 @@ impl Tail {
 }
 
 /// The tail of somebody else, or of a process that is dead, as the file that it continues: at the offsets of the segment,
-/// as far as the ring reaches. Whoever reads it has to see for himself what of it belongs there.
+/// as far as the ring can reach. Whoever reads it has to see for himself what of it belongs there.
 #[derive(Debug)]
 pub(crate) struct FoundTail {
     ring: Arc<dyn File>,
     ring_len: u64,
-    /// The first offset.
+    /// Where it goes on from: nothing that belongs there is further behind this than the ring is long.
     from: u64,
 }
 
