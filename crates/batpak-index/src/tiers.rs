@@ -6,9 +6,9 @@ use crate::hash::Seed;
 use crate::live::{Added, EntityHead, Known, Live, LiveWriter, Marks};
 use crate::matches::Matches;
 use crate::part::Part;
-use crate::row::{Direction, Row};
+use crate::row::{Direction, Extras, Row};
 use arc_swap::{ArcSwap, Guard};
-use batpak_core::{Clause, Coordinate, EventId, Region};
+use batpak_core::{Clause, Coordinate, EventId, EventRef, Region};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -189,13 +189,9 @@ impl Index {
     /// An index of these parts, which follow each other from the first event on, and of nothing that is live, and the
     /// side that adds to it.
     pub fn new(store_id: [u8; 16], parts: Vec<Arc<Part>>) -> (Arc<Self>, IndexWriter) {
-        let seed = Seed::of(store_id);
-        let first = parts.last().map_or(0, |part| part.events().end);
-        let live = Arc::new(Live::new(seed, first));
-        let tiers = parts.into_iter().map(Tier::Part).chain([Tier::Live(Arc::clone(&live))]).collect();
-        let tiers = ArcSwap::from_pointee(Tiers::new(tiers));
-        let index = Arc::new(Self { seed, tiers, changing: Mutex::default() });
-        let writer = IndexWriter { index: Arc::clone(&index), current: LiveWriter::new(live), before: Vec::new() };
+        let tiers = ArcSwap::from_pointee(Tiers::new(Vec::new()));
+        let index = Arc::new(Self { seed: Seed::of(store_id), tiers, changing: Mutex::default() });
+        let writer = index.reset(parts);
         (index, writer)
     }
 
@@ -254,6 +250,17 @@ impl Index {
         let new = tiers.tiers[..from].iter().cloned().chain(parts).chain(rest.iter().cloned()).collect();
         self.tiers.store(Arc::new(Tiers::new(new)));
         true
+    }
+
+    /// Puts other parts, which hold as much or more, in the place of everything, and returns the side that adds behind
+    /// them. The side that did before must not be used any more.
+    pub fn reset(self: &Arc<Self>, parts: Vec<Arc<Part>>) -> IndexWriter {
+        let _changing = self.changing();
+        let first = parts.last().map_or(0, |part| part.events().end);
+        let live = Arc::new(Live::new(self.seed, first));
+        let tiers = parts.into_iter().map(Tier::Part).chain([Tier::Live(Arc::clone(&live))]).collect();
+        self.tiers.store(Arc::new(Tiers::new(tiers)));
+        IndexWriter { index: Arc::clone(self), current: LiveWriter::new(live), before: Vec::new() }
     }
 
     fn push(&self, live: Arc<Live>) {
@@ -355,6 +362,24 @@ impl IndexWriter {
     #[inline]
     pub fn key(&self, key: u128) -> Option<u64> {
         self.current.key(key).or_else(|| self.before.iter().rev().find_map(|writer| writer.key(key)))
+    }
+
+    /// Adds the event of a record that was read at `offset`, to be found but not appended to.
+    pub fn add_record(&mut self, event: &EventRef<'_>, offset: u32) {
+        let (correlation, causation) = (event.correlation_id(), event.causation_id());
+        let marks = self.index.marks(event.tags(), correlation, causation, event.idempotency_key());
+        let added = Added {
+            id: event.event_id(),
+            offset,
+            revision: event.revision(),
+            time: event.time(),
+            kind: event.kind(),
+            extras: Extras::of(event),
+            marks: &marks,
+            key: None,
+        };
+        let known = self.intern(&event.coordinate());
+        self.add(&known, &added);
     }
 
     /// Adds the row of an event. Its entity's head is set by itself, with [`set_head`](Self::set_head).

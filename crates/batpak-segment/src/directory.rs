@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 pub(crate) const LOCK_NAME: &str = "batpak.lock";
 pub(crate) const TAIL_NAME: &str = "batpak.tail";
+pub(crate) const WATERMARK_NAME: &str = "batpak.visible";
 const TEMPORARY: &str = ".tmp";
 
 /// A segment's file, its header read and checked.

@@ -80,6 +80,7 @@ mod source;
 mod sync;
 mod tail;
 mod view;
+mod watermark;
 mod window;
 
 pub use catalog::SegmentInfo;
@@ -99,6 +100,7 @@ pub use real::{RealFileSystem, SystemClock, SystemEntropy};
 pub use records::Records;
 pub use recover::{Repair, Torn, Unrecovered};
 pub use view::SegmentView;
+pub use watermark::{Watermark, WatermarkReader};
 
 use header::{Link, Seal};
 

@@ -103,7 +103,7 @@ impl Commit {
     fn replayed(&self, proposed: &[Proposed]) -> Result<Option<u64>, StoreError> {
         let known = |item: usize| {
             let event: &Proposed = &proposed[item];
-            event.key.and_then(|key| self.index.key(key).or(event.frozen.key.flatten()))
+            event.key.and_then(|key| self.index.key(key).or(event.frozen.key))
         };
         let Some(first) = (0..proposed.len()).find(|item| known(*item).is_some()) else { return Ok(None) };
         let Some(base) = known(first).and_then(|sequence| sequence.checked_sub(first as u64)) else {
@@ -132,7 +132,7 @@ impl Commit {
         };
         let knows_key = event.key.is_none_or(|key| self.index.key(key).is_some());
         (knows_head || looked_up && event.frozen.head.is_some())
-            && (knows_key || looked_up && event.frozen.key.is_some())
+            && (knows_key || looked_up && event.frozen.is_key_known)
     }
 
     /// Gives every event its place and hash, in `placed`, or returns which condition does not hold; heads are then as
@@ -188,9 +188,10 @@ impl Commit {
         if let Some(cause) = log.failure() {
             let (reason, kind) = (cause.to_string(), cause.kind);
             // The first try of a repetition may or may not be there after reopening.
-            let outcome_unknown = job.proposed.iter().any(|event| {
-                event.key.is_some_and(|key| self.index.key(key).is_some()) || event.frozen.key.flatten().is_some()
-            });
+            let outcome_unknown = job
+                .proposed
+                .iter()
+                .any(|event| event.key.is_some_and(|key| self.index.key(key).is_some()) || event.frozen.key.is_some());
             return Err(StoreError::Failed { reason, kind, outcome_unknown });
         }
         if self.must_look_up(job) {

@@ -15,7 +15,9 @@ pub(crate) struct Frozen {
     /// How far its entity has come.
     pub(crate) head: Option<EntityHead>,
     /// The event that has its key, if there is one.
-    pub(crate) key: Option<Option<u64>>,
+    pub(crate) key: Option<u64>,
+    /// Whether that was looked up.
+    pub(crate) is_key_known: bool,
 }
 
 impl Shared {
@@ -37,7 +39,8 @@ impl Shared {
                 event.frozen.head = Some(self.frozen_head(event.stream.coordinate().entity())?);
             }
             if let Some(key) = event.key {
-                event.frozen.key = Some(self.frozen_key(key)?);
+                event.frozen.key = self.frozen_key(key)?;
+                event.frozen.is_key_known = true;
             }
         }
         Ok(())

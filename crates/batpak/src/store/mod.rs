@@ -8,6 +8,7 @@ mod cursor;
 mod error;
 mod events;
 mod exposure;
+mod follow;
 mod freeze;
 mod job;
 mod json;

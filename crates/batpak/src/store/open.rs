@@ -2,13 +2,14 @@
 
 use crate::store::background::Background;
 use crate::store::commit::Commit;
+use crate::store::follow::{Following, shown_by, watermark_of};
 use crate::store::part_file::{PartFiles, name_of};
 use crate::store::random::RandomPool;
 use crate::store::rebuild::rebuilt;
-use crate::store::shared::{Shared, Writing};
+use crate::store::shared::{Shared, Side, Writing};
 use crate::store::{Environment, Inner, Store, StoreConfig, StoreError};
 use batpak_index::{Damaged, Index, Part, Refused};
-use batpak_segment::{LogReader, Repair, Unrecovered};
+use batpak_segment::{LogReader, Repair, Unrecovered, Watermark};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -113,30 +114,37 @@ impl Store {
         let (index, writer) = Index::new(reader.store_id(), parts);
         let last_millis = last_millis(&index)?;
         let commit = Commit::new(writer, RandomPool::new(Arc::clone(&env.entropy)), last_millis);
-        let writing = Writing::new(log, commit, RandomPool::new(Arc::clone(&env.entropy)));
+        let watermark = publish(&config, log.next_sequence())?;
+        let writing = Writing::new(log, commit, RandomPool::new(Arc::clone(&env.entropy)), watermark);
         report.elapsed = env.clock.monotonic().saturating_sub(start);
-        Ok(Self::from_shared(Shared::new(config, reader, index, report, Some(writing))))
+        Ok(Self::from_shared(Shared::new(config, reader, index, report, Side::Writing(Box::new(writing)))))
     }
 
     /// Opens the store in a directory for reading, also beside a process that writes it. It takes no lock, changes
-    /// nothing, and sees what was there when it was opened.
+    /// nothing, and sees what was visible when it was opened; more with [`refresh`](Self::refresh) and
+    /// [`wait_visible`](Self::wait_visible).
     ///
     /// # Errors
     /// `NoStore` if there is none, neither `Locked` nor `ReadOnlyDirectory`; otherwise as [`open`](Self::open).
     ///
     /// # Consistency
-    /// It sees a prefix of the store. Beside a live writer that may include events whose sync is still under way.
+    /// It sees a prefix of the store, and nothing that its writer does not show to its own readers yet. Where files
+    /// cannot be mapped, or since the machine has started nobody has written the store, it sees all that is in the files.
     pub fn open_read_only(config: impl Into<StoreConfig>) -> Result<Self, StoreError> {
         let config: StoreConfig = config.into();
         config.check()?;
         let env = config.environment.clone();
         let start = env.clock.monotonic();
         refuse_lost_segments(&env, &config)?;
+        // Before the log is looked at: what may be seen is there then.
+        let watermark = watermark_of(&config)?;
+        let shown = shown_by(watermark.as_ref(), &config)?;
         let (reader, repair) = LogReader::open_with_report(&env, &config.data_dir, config.fd_budget)?;
         let Restored { parts, mut report, .. } = restore(&config, &reader, &repair)?;
-        let (index, _) = Index::new(reader.store_id(), parts);
+        let (index, writer) = Index::new(reader.store_id(), parts);
         report.elapsed = env.clock.monotonic().saturating_sub(start);
-        Ok(Self::from_shared(Shared::new(config, reader, index, report, None)))
+        let side = Side::Following { following: Following::new(writer, watermark, &reader), shown };
+        Ok(Self::from_shared(Shared::new(config, reader, index, report, side)))
     }
 
     fn from_shared(shared: Shared) -> Self {
@@ -159,6 +167,15 @@ fn refuse_lost_segments(env: &Environment, config: &StoreConfig) -> Result<(), S
     Ok(())
 }
 
+/// Tells readers in other processes what may be seen.
+fn publish(config: &StoreConfig, sequence: u64) -> Result<Option<Watermark>, StoreError> {
+    Watermark::publish(&config.environment, &config.data_dir, sequence).map_err(|source| StoreError::Io {
+        operation: "write the watermark in",
+        path: config.data_dir.clone(),
+        source,
+    })
+}
+
 /// The millisecond in the newest id.
 fn last_millis(index: &Index) -> Result<u64, StoreError> {
     let tiers = index.tiers();
@@ -173,15 +190,15 @@ fn index_damaged(damaged: &Damaged) -> StoreError {
 }
 
 /// The parts of the index, and where they came from.
-struct Restored {
-    parts: Vec<Arc<Part>>,
+pub(crate) struct Restored {
+    pub(crate) parts: Vec<Arc<Part>>,
     report: OpenIndexReport,
     /// Files that are of no use.
     unused: Vec<Range<u64>>,
 }
 
 /// The index: from its files as far as they can be used, and from the segments.
-fn restore(config: &StoreConfig, reader: &LogReader, repair: &Repair) -> Result<Restored, StoreError> {
+pub(crate) fn restore(config: &StoreConfig, reader: &LogReader, repair: &Repair) -> Result<Restored, StoreError> {
     let files = PartFiles { config, log: reader };
     let listed = if files.are_wanted() { files.list().unwrap_or_default() } else { Vec::new() };
     let torn = repair.torn.map(|torn| TornEnd {

@@ -2,6 +2,7 @@
 
 use crate::store::background::Signal;
 use crate::store::commit::Commit;
+use crate::store::follow::Following;
 use crate::store::freeze::Freezing;
 use crate::store::open::OpenIndexReport;
 use crate::store::random::RandomPool;
@@ -9,7 +10,7 @@ use crate::store::wakers::Wakers;
 use crate::store::{StoreConfig, StoreError};
 use batpak_core::Frontier;
 use batpak_index::Index;
-use batpak_segment::{Log, LogError, LogReader, Position};
+use batpak_segment::{Log, LogError, LogReader, Position, Watermark};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) report: OpenIndexReport,
     pub(crate) head: Mutex<Frontier>,
     writing: Option<Writing>,
+    /// Of a store that is open for reading only.
+    pub(crate) following: Option<Mutex<Following>>,
 }
 
 /// What only a store that is open for writing has.
@@ -42,12 +45,14 @@ pub(crate) struct Writing {
     pub(crate) signal: Signal,
     pub(crate) wakers: Wakers,
     pub(crate) freezing: Freezing,
+    /// What readers in other processes may see; none where files cannot be mapped.
+    watermark: Option<Watermark>,
     /// Held by who makes room in the log. Taken before the commit lock.
     room: Mutex<()>,
 }
 
 impl Writing {
-    pub(crate) fn new(log: Log, commit: Commit, salts: RandomPool) -> Self {
+    pub(crate) fn new(log: Log, commit: Commit, salts: RandomPool, watermark: Option<Watermark>) -> Self {
         Self {
             log,
             commit: Mutex::new(commit),
@@ -55,6 +60,7 @@ impl Writing {
             signal: Signal::default(),
             wakers: Wakers::default(),
             freezing: Freezing::default(),
+            watermark,
             room: Mutex::default(),
         }
     }
@@ -70,27 +76,42 @@ impl Writing {
     }
 }
 
+/// What a store is open for.
+pub(crate) enum Side {
+    Writing(Box<Writing>),
+    /// Reading what another one writes, up to what that shows.
+    Following {
+        following: Following,
+        shown: u64,
+    },
+}
+
 impl Shared {
     pub(crate) fn new(
         config: StoreConfig,
         reader: LogReader,
         index: Arc<Index>,
         report: OpenIndexReport,
-        writing: Option<Writing>,
+        side: Side,
     ) -> Self {
         let end = index.tiers().end();
+        let (visible, writing, following) = match side {
+            Side::Writing(writing) => (end, Some(*writing), None),
+            Side::Following { following, shown } => (shown.min(end), None, Some(Mutex::new(following))),
+        };
         Self {
             config,
             reader,
             index,
             rebuilding: Mutex::default(),
             damaged_parts: AtomicU64::new(0),
-            visible: AtomicU64::new(end),
-            settled: AtomicU64::new(end),
+            visible: AtomicU64::new(visible),
+            settled: AtomicU64::new(visible),
             closed: AtomicBool::new(false),
             report,
             head: Mutex::default(),
             writing,
+            following,
         }
     }
 
@@ -101,6 +122,10 @@ impl Shared {
     /// Called under the commit lock, so that it only rises.
     pub(crate) fn set_visible(&self, sequence: u64) {
         self.visible.store(sequence, Ordering::Release);
+        // Other processes see it after this one.
+        if let Some(watermark) = self.writing.as_ref().and_then(|writing| writing.watermark.as_ref()) {
+            watermark.set(sequence);
+        }
     }
 
     pub(crate) fn check_open(&self) -> Result<(), StoreError> {

@@ -1,0 +1,112 @@
+//! How far readers in other processes may look: a number in a small mapped file, of this start of the machine.
+
+use crate::directory::WATERMARK_NAME;
+use crate::file_system::{Environment, File, OpenMode, SharedMapping, read_full, write_full};
+use crate::layout;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What makes the file one of ours, and of this version of it.
+const MAGIC: u64 = 0x6261_7470_616B_7631;
+const WORDS: usize = 5;
+const WORD: usize = size_of::<u64>();
+const LEN: usize = WORDS * WORD;
+const BOOT: usize = 1;
+const SEQUENCE: usize = 3;
+/// The same with all bits the other way round: what was read in two halves shows.
+const INVERSE: usize = 4;
+
+/// The writer's side.
+#[derive(Debug)]
+pub struct Watermark {
+    mapping: Box<dyn SharedMapping>,
+}
+
+impl Watermark {
+    /// Says in the file of the log in `dir` that nothing from `sequence` on may be seen. The file of a writer before is
+    /// used again, so that who reads it goes on. `None` where files cannot be mapped or one start of the machine not be
+    /// told from another.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn publish(env: &Environment, dir: &Path, sequence: u64) -> io::Result<Option<Self>> {
+        let fs = &*env.file_system;
+        let Some(boot) = fs.boot_id()? else { return Ok(None) };
+        let path = dir.join(WATERMARK_NAME);
+        let file = match fs.open(&path, OpenMode::Write) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => fs.open(&path, OpenMode::CreateNew)?,
+            opened => opened?,
+        };
+        if file.len()? < LEN as u64 {
+            write_full(&*file, &[0; LEN], 0)?;
+        }
+        let Some(mapping) = file.map_shared(LEN as u64)? else { return Ok(None) };
+        let words = mapping.words();
+        words[0].store(0, Ordering::Release);
+        for (word, half) in words[BOOT..].iter().zip(halves(boot)) {
+            word.store(half, Ordering::Relaxed);
+        }
+        let watermark = Self { mapping };
+        watermark.set(sequence);
+        // Release: who sees this sees the rest.
+        watermark.mapping.words()[0].store(MAGIC, Ordering::Release);
+        Ok(Some(watermark))
+    }
+
+    /// Everything below `sequence` may be seen. Called by one thread at a time.
+    #[inline]
+    pub fn set(&self, sequence: u64) {
+        let words = self.mapping.words();
+        words[SEQUENCE].store(sequence, Ordering::Release);
+        words[INVERSE].store(!sequence, Ordering::Release);
+    }
+}
+
+/// The side of readers in other processes.
+#[derive(Debug)]
+pub struct WatermarkReader {
+    file: Arc<dyn File>,
+    boot: [u8; 16],
+}
+
+impl WatermarkReader {
+    /// Opens the file of the log in `dir`; `None` if there is none.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn open(env: &Environment, dir: &Path) -> io::Result<Option<Self>> {
+        let fs = &*env.file_system;
+        let Some(boot) = fs.boot_id()? else { return Ok(None) };
+        match fs.open(&dir.join(WATERMARK_NAME), OpenMode::Read) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => Ok(Some(Self { file: opened?, boot })),
+        }
+    }
+
+    /// Below which sequence everything may be seen; `None` if that was not said since the machine started.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn sequence(&self) -> io::Result<Option<u64>> {
+        loop {
+            let mut bytes = [0; LEN];
+            if read_full(&*self.file, &mut bytes, 0)? < bytes.len() {
+                return Ok(None);
+            }
+            let words: [u64; WORDS] = std::array::from_fn(|word| layout::word(&bytes[word * WORD..]));
+            if words[0] != MAGIC || words[BOOT..SEQUENCE] != halves(self.boot) {
+                return Ok(None);
+            }
+            if words[SEQUENCE] == !words[INVERSE] {
+                return Ok(Some(words[SEQUENCE]));
+            }
+            std::hint::spin_loop();
+        }
+    }
+}
+
+fn halves(boot: [u8; 16]) -> [u64; 2] {
+    std::array::from_fn(|half| layout::word(&boot[half * WORD..]))
+}
