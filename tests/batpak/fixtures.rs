@@ -81,6 +81,10 @@ impl FileSystem for MappableFileSystem {
         self.0.remove_file(path)
     }
 
+    fn boot_id(&self) -> io::Result<Option<[u8; 16]>> {
+        self.0.boot_id()
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.0.sync_dir(path)
     }

@@ -181,7 +181,7 @@ impl Life<'_> {
 }
 
 fn live(env: &Environment, dir: &Path, seed: u64, steps: u64) {
-    eprintln!("seed {seed}");
+    println!("seed {seed}");
     let random = &mut Random::new(seed);
     let (env, dir) = (env.clone(), dir.to_owned());
     let mut life = Life { env, dir, random, segment_max_bytes: 0, log: None, at: Vec::new(), followers: Vec::new() };

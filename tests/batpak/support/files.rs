@@ -242,6 +242,10 @@ impl FileSystem for TestFiles {
         Ok(())
     }
 
+    fn boot_id(&self) -> io::Result<Option<[u8; 16]>> {
+        self.memory.boot_id()
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.control.check(Operation::SyncDirectory)?;
         let mut state = self.control.state();
