@@ -11,6 +11,7 @@ mod durability;
 mod failure;
 mod filters;
 mod fixtures;
+mod freezing;
 mod idempotency;
 mod json;
 mod kill;

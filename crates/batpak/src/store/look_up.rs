@@ -43,8 +43,10 @@ impl Shared {
 
     fn frozen_head(&self, entity: &str) -> Result<EntityHead, StoreError> {
         let Some(newest) = self.ask(|tiers| tiers.newest_frozen(entity))? else { return Ok(EntityHead::default()) };
-        let hash = self.with_event(&newest, |event| event.event_hash())?;
-        Ok(EntityHead { len: newest.revision + 1, newest: Some(newest.sequence()), hash })
+        self.with_event(&newest, |event| {
+            let (len, hash) = (event.revision() + 1, event.event_hash());
+            EntityHead { len, newest: Some(event.sequence()), hash }
+        })
     }
 
     fn frozen_key(&self, key: u128) -> Result<Option<u64>, StoreError> {

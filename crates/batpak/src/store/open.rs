@@ -2,8 +2,8 @@
 
 use crate::store::background::Background;
 use crate::store::commit::Commit;
-use crate::store::random::RandomPool;
 use crate::store::part_file::{PartFiles, name_of};
+use crate::store::random::RandomPool;
 use crate::store::rebuild::rebuilt;
 use crate::store::shared::{Shared, Writing};
 use crate::store::{Environment, Inner, Store, StoreConfig, StoreError};
@@ -109,7 +109,9 @@ impl Store {
             Some(restored) => restored,
             None => restore(&config, &reader, &repair)?,
         };
-        PartFiles { config: &config, log: &reader }.remove(unused);
+        let files = PartFiles { config: &config, log: &reader };
+        files.remove(unused);
+        files.remove_incomplete();
         let (index, writer) = Index::new(reader.store_id(), parts);
         let last_millis = last_millis(&index)?;
         let commit = Commit::new(writer, RandomPool::new(Arc::clone(&env.entropy)), last_millis);
@@ -252,11 +254,7 @@ fn next_in_file(
 ) -> Option<(Part, OpenIndexPath)> {
     let end = files.log.end_sequence();
     for events in listed.iter().filter(|events| events.start == at) {
-        let loaded = if events.end > end {
-            Err(beyond(events, end))
-        } else {
-            files.load(events)
-        };
+        let loaded = if events.end > end { Err(beyond(events, end)) } else { files.load(events) };
         match loaded {
             Ok(loaded) => return Some(loaded),
             Err(reason) => refused.push(RefusedFile { name: name_of(events), reason: reason.to_string() }),

@@ -62,16 +62,13 @@ struct Revisions {
 impl Revisions {
     fn check(&mut self, event: &EventRef<'_>, position: Position) -> Result<(), StoreError> {
         let (sequence, revision) = (event.sequence(), event.revision());
-        let follows = match self.next.get_mut(event.entity()) {
-            Some(next) => std::mem::replace(next, revision + 1),
-            None => {
-                self.next.insert(event.entity().to_owned(), revision + 1);
-                // What is damaged there is found when it is asked for by a reader.
-                match self.before.newest_frozen(event.entity()) {
-                    Ok(newest) => newest.map_or(0, |row| row.revision + 1),
-                    Err(_) => revision,
-                }
-            }
+        let follows = if let Some(next) = self.next.get_mut(event.entity()) {
+            std::mem::replace(next, revision + 1)
+        } else {
+            self.next.insert(event.entity().to_owned(), revision + 1);
+            // What is damaged there is found when it is asked for by a reader.
+            let newest = self.before.newest_frozen(event.entity());
+            newest.map_or(revision, |newest| newest.map_or(0, |row| row.revision + 1))
         };
         if revision == follows {
             return Ok(());
@@ -110,7 +107,10 @@ impl Shared {
             tiers.parts().take_while(|part| part.events().end <= damaged.events.start).cloned().collect();
         let made = rebuilt(&self.part_files(), before, damaged.events.clone(), self.is_read_only());
         let made = made.map_err(|error| self.known(error))?;
-        self.index.replace(&made);
+        // What became several parts has several names: nothing was written over the damaged file.
+        if self.index.replace(&made) && made.len() > 1 && !self.is_read_only() {
+            self.part_files().remove([damaged.events.clone()]);
+        }
         Ok(())
     }
 }
