@@ -47,9 +47,10 @@ fn a_snapshot_goes_on_by_itself() {
     // An index of the one in the other's directory is of another history.
     for index in machine.indexes() {
         let name = index.file_name().expect("a name").to_str().expect("text");
-        match index.starts_with(COPY) {
-            true => machine.remove(&index),
-            false => machine.files.write(format!("{COPY}/{name}"), machine.files.read(&index).expect("an index")),
+        if index.starts_with(COPY) {
+            machine.remove(&index);
+        } else {
+            machine.files.write(format!("{COPY}/{name}"), machine.files.read(&index).expect("an index"));
         }
     }
     let copy = Store::open(machine.config_in(COPY)).expect("open");
