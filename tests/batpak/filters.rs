@@ -5,7 +5,7 @@ use batpak::{EventId, EventKind, Region, StoredEvent, Timestamp};
 use std::ops::Range;
 
 /// What a region can ask of an event.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub(crate) entity: String,
     pub(crate) scope: String,
@@ -44,6 +44,7 @@ pub(crate) struct Filter {
     pub(crate) kinds: Option<Vec<EventKind>>,
     pub(crate) category: Option<u8>,
     pub(crate) tag: Option<String>,
+    pub(crate) other_tag: Option<String>,
     pub(crate) correlation: Option<EventId>,
     pub(crate) causation: Option<EventId>,
     pub(crate) time: Option<Range<i64>>,
@@ -75,7 +76,7 @@ impl Filter {
         if let Some(category) = self.category {
             region = region.with_category(category);
         }
-        if let Some(tag) = &self.tag {
+        for tag in self.tag.iter().chain(&self.other_tag) {
             region = region.with_tag(tag);
         }
         if let Some(id) = self.correlation {
@@ -96,7 +97,7 @@ impl Filter {
             && self.scope.as_ref().is_none_or(|scope| *scope == event.scope)
             && self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&event.kind))
             && self.category.is_none_or(|category| category == event.kind.category())
-            && self.tag.as_ref().is_none_or(|tag| event.tags.contains(tag))
+            && self.tag.iter().chain(&self.other_tag).all(|tag| event.tags.contains(tag))
             && self.correlation.is_none_or(|id| event.correlation == Some(id))
             && self.causation.is_none_or(|id| event.causation == Some(id))
             && self.time.as_ref().is_none_or(|range| range.contains(&event.time))
@@ -118,7 +119,10 @@ impl Filter {
             }
         };
         some(&mut filter, |filter, event, _| filter.entity = Some(event.entity.clone()));
-        some(&mut filter, |filter, event, _| filter.prefix = Some(event.entity.chars().take(1).collect()));
+        some(&mut filter, |filter, event, random| {
+            let len = random.index(4);
+            filter.prefix = Some(event.entity.chars().take(len).collect());
+        });
         some(&mut filter, |filter, event, _| filter.scope = Some(event.scope.clone()));
         some(&mut filter, |filter, event, random| {
             filter.kinds =
@@ -126,6 +130,13 @@ impl Filter {
         });
         some(&mut filter, |filter, event, _| filter.category = Some(event.kind.category()));
         some(&mut filter, |filter, event, _| filter.tag = event.tags.last().cloned());
+        some(&mut filter, |filter, event, _| filter.other_tag = event.tags.first().cloned());
+        some(&mut filter, |filter, event, random| {
+            // What no event has.
+            if random.chance(20) {
+                filter.entity = Some(format!("{}:none", event.entity));
+            }
+        });
         some(&mut filter, |filter, event, _| filter.correlation = event.correlation);
         some(&mut filter, |filter, event, _| filter.causation = event.causation);
         some(&mut filter, |filter, event, random| {

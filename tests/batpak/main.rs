@@ -12,6 +12,7 @@ mod failure;
 mod filters;
 mod fixtures;
 mod follow;
+mod freezing;
 mod idempotency;
 mod json;
 mod kill;

@@ -59,6 +59,7 @@ fn every_combination_of_filters_holds() {
                                 time: when(8).then_some(1_700_000_000_001_000_000..1_700_000_000_006_000_000),
                                 revisions: when(16).then_some(1..4),
                                 sequences: when(32).then_some(2..18),
+                                other_tag: None,
                             };
                             check(&store, &all, &[filter], 3 + u64::from(bits % 20));
                             cases += 1;

@@ -16,6 +16,9 @@ usage: cargo xtask <task>
                     everything, and the report goes below target/
   bench --report F  writes docs/BENCHMARKS.md from the lines of an earlier comparison
   kill --rounds N   kill a writing process N times, and check what it had acknowledged
+  model --cases N   run N random cases of a store beside a plain list of events, in release mode; `--seed S` says which
+                    one is the first
+  loom              run what is lock-free in every order that threads can meet in, up to a bound
   help              this text";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub(crate) enum Task {
     PerfGates,
     Bench(Bench),
     Kill { rounds: u32 },
+    Model { cases: u64, seed: u64 },
+    Loom,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,10 +58,21 @@ pub(crate) fn parse(args: &[String]) -> Result<Task, Error> {
         ["bench", "--report", file] => Ok(Task::Bench(Bench::Report(file.into()))),
         ["bench", ..] => Err(Error::Usage("bench takes nothing, `--compare [--quick]` or `--report FILE`".to_owned())),
         ["kill", "--rounds", count] => Ok(Task::Kill { rounds: rounds(count)? }),
+        ["model", "--cases", cases] => Ok(Task::Model { cases: number("--cases", cases)?, seed: 1 }),
+        ["model", "--cases", cases, "--seed", seed] => {
+            Ok(Task::Model { cases: number("--cases", cases)?, seed: number("--seed", seed)? })
+        }
+        ["model", ..] => Err(Error::Usage("model needs `--cases N [--seed S]`".to_owned())),
+        ["loom"] => Ok(Task::Loom),
         ["kill", ..] => Err(Error::Usage("kill needs `--rounds N`".to_owned())),
         [] => Err(Error::Usage("no task given".to_owned())),
         _ => Err(Error::Usage(format!("no such task: `{}`", words.join(" ")))),
     }
+}
+
+fn number(option: &str, value: &str) -> Result<u64, Error> {
+    let parsed = value.parse().ok().filter(|number| *number > 0);
+    parsed.ok_or_else(|| Error::Usage(format!("`{option} {value}`: not a number from 1 to {}", u64::MAX)))
 }
 
 fn rounds(count: &str) -> Result<u32, Error> {
@@ -93,6 +109,9 @@ mod tests {
         assert_eq!(parsed("bench --compare"), Ok(Task::Bench(Bench::Compare { quick: false })));
         assert_eq!(parsed("bench --compare --quick"), Ok(Task::Bench(Bench::Compare { quick: true })));
         assert_eq!(parsed("bench --report lines"), Ok(Task::Bench(Bench::Report("lines".into()))));
+        assert_eq!(parsed("model --cases 40"), Ok(Task::Model { cases: 40, seed: 1 }));
+        assert_eq!(parsed("model --cases 40 --seed 7"), Ok(Task::Model { cases: 40, seed: 7 }));
+        assert_eq!(parsed("loom"), Ok(Task::Loom));
         assert_eq!(parsed("kill --rounds 40"), Ok(Task::Kill { rounds: 40 }));
     }
 
@@ -105,6 +124,10 @@ mod tests {
         check_refused("kill", "kill needs `--rounds N`");
         check_refused("kill --rounds", "kill needs `--rounds N`");
         check_refused("kill --rounds 0", "`--rounds 0`: not a number");
+        check_refused("model", "model needs `--cases N [--seed S]`");
+        check_refused("model --seed 1", "model needs `--cases N [--seed S]`");
+        check_refused("model --cases 0", "`--cases 0`: not a number");
+        check_refused("model --cases 1 --seed x", "`--seed x`: not a number");
         check_refused("kill --rounds many", "`--rounds many`: not a number");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::command::{cargo, run as run_command, works};
 use crate::error::Error;
-use crate::{lint, report, without_std};
+use crate::{lint, loom, report, without_std};
 
 struct Step {
     name: &'static str,
@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     Step { name: "lint", check: || lint::run().map(passed) },
     Step { name: "dependencies", check: dependencies },
     Step { name: "without std", check: || without_std::run().map(passed) },
+    Step { name: "loom", check: || loom::run().map(passed) },
 ];
 
 pub(crate) fn run() -> Result<(), Error> {

@@ -7,6 +7,7 @@ mod ci;
 mod command;
 mod error;
 mod lint;
+mod loom;
 mod report;
 mod source;
 mod without_std;
@@ -38,6 +39,8 @@ fn perform(task: Task) -> Result<(), Error> {
         Task::PerfGates => run(&mut cargo(&["test", "--release", "--workspace", "--", "--ignored"]))?,
         Task::Bench(task) => bench::run(task)?,
         Task::Kill { rounds } => kill(rounds)?,
+        Task::Model { cases, seed } => model(cases, seed)?,
+        Task::Loom => loom::run()?,
     }
     Ok(())
 }
@@ -45,4 +48,9 @@ fn perform(task: Task) -> Result<(), Error> {
 fn kill(rounds: u32) -> Result<(), Error> {
     let mut test = cargo(&["test", "-p", "batpak", "--test", "batpak", "kill", "--", "--nocapture"]);
     run(test.env("BATPAK_KILL_ROUNDS", rounds.to_string()))
+}
+
+fn model(cases: u64, seed: u64) -> Result<(), Error> {
+    let mut test = cargo(&["test", "--release", "-p", "batpak", "--test", "batpak", "model::", "--", "--nocapture"]);
+    run(test.env("BATPAK_MODEL_CASES", cases.to_string()).env("BATPAK_MODEL_SEED", seed.to_string()))
 }

@@ -1,9 +1,9 @@
 //! Bytes that are checked block by block, each when it is first used.
 
 use crate::layout::{BLOCK, CRC_LEN, u32_at};
+use crate::sync::{AtomicU64, Ordering};
 use std::fmt;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes in memory, wherever they come from.
 pub type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
@@ -18,14 +18,39 @@ pub struct Damaged {
     pub offset: usize,
 }
 
+/// A bit for each block that was found to be right.
+///
+/// Relaxed, both: the bytes do not change, so a bit publishes nothing, and one that is seen late costs another check.
+#[derive(Debug)]
+pub(crate) struct Checked(Box<[AtomicU64]>);
+
+impl Checked {
+    pub(crate) fn none_of(blocks: usize) -> Self {
+        Self((0..blocks.div_ceil(64)).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    #[inline]
+    pub(crate) fn contains(&self, block: usize) -> bool {
+        // Relaxed: pairs with nothing.
+        let word = self.0.get(block / 64).map_or(0, |word| word.load(Ordering::Relaxed));
+        word >> (block % 64) & 1 == 1
+    }
+
+    pub(crate) fn add(&self, block: usize) {
+        if let Some(word) = self.0.get(block / 64) {
+            // Relaxed: pairs with nothing. One step, so that no bit of another thread is lost.
+            word.fetch_or(1 << (block % 64), Ordering::Relaxed);
+        }
+    }
+}
+
 pub(crate) struct Blocks {
     bytes: Bytes,
     /// Where the crcs of all blocks before begin.
     table: usize,
     /// The crcs of the blocks of the table.
     roots: Vec<u8>,
-    /// A bit for each block that was found to be right. Relaxed: the bytes do not change, so nothing is published.
-    checked: Box<[AtomicU64]>,
+    checked: Checked,
     events: Range<u64>,
 }
 
@@ -39,7 +64,7 @@ impl Blocks {
     /// Sections up to `table`, then their crcs up to `roots`, then the crcs of those, which were checked.
     pub(crate) fn new(bytes: Bytes, table: usize, roots: Range<usize>, events: Range<u64>) -> Self {
         let count = roots.start / BLOCK;
-        let checked = (0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let checked = Checked::none_of(count);
         let roots = (*bytes).as_ref().get(roots).unwrap_or_default().to_vec();
         Self { bytes, table, roots, checked, events }
     }
@@ -52,7 +77,7 @@ impl Blocks {
         }
         let (first, last) = (at / BLOCK, (at + len - 1) / BLOCK);
         for block in first..=last {
-            if !self.is_checked(block) {
+            if !self.checked.contains(block) {
                 self.check(block)?;
             }
         }
@@ -72,12 +97,6 @@ impl Blocks {
         Damaged { events: self.events.clone(), offset }
     }
 
-    #[inline]
-    fn is_checked(&self, block: usize) -> bool {
-        let word = self.checked.get(block / 64).map_or(0, |word| word.load(Ordering::Relaxed));
-        word >> (block % 64) & 1 == 1
-    }
-
     #[cold]
     fn check(&self, block: usize) -> Result<(), Damaged> {
         let at = block * BLOCK;
@@ -90,9 +109,7 @@ impl Blocks {
         if expected.map(|crc| u32_at(crc, 0)) != Some(crc32c::crc32c(bytes)) {
             return Err(damaged());
         }
-        if let Some(word) = self.checked.get(block / 64) {
-            word.fetch_or(1 << (block % 64), Ordering::Relaxed);
-        }
+        self.checked.add(block);
         Ok(())
     }
 }

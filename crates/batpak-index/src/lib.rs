@@ -51,12 +51,15 @@ mod blocks;
 mod build;
 mod cursor;
 mod hash;
+#[cfg(all(test, loom))]
+mod interleavings;
 mod layout;
 mod live;
 mod matches;
 mod names;
 mod part;
 mod row;
+mod sync;
 mod tiers;
 mod write;
 

@@ -4,12 +4,12 @@ use crate::build::Builder;
 use crate::hash::Seed;
 use crate::names::{Link, Name, Names};
 use crate::row::{Extras, Row};
+use crate::sync::{AtomicU64, Ordering};
 use batpak_core::{Coordinate, EventHash, EventId, EventKind, Timestamp};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The readers' side of the live part. What of it may be seen is for the caller to say: each read names the sequences
 /// that it is about.
@@ -21,7 +21,7 @@ pub struct Live {
     names: Names,
     /// Hashes of tags, ids and keys with their rows, in the order of the rows.
     marks: boxcar::Vec<(u64, u32)>,
-    /// Entities that begin here. Relaxed: a count that nothing else depends on.
+    /// Entities that begin here.
     new_entities: AtomicU64,
 }
 
@@ -118,6 +118,7 @@ impl Live {
     }
 
     pub(crate) fn new_entities(&self) -> u64 {
+        // Relaxed, here and where it rises: a count that nothing else depends on.
         self.new_entities.load(Ordering::Relaxed)
     }
 
@@ -237,6 +238,7 @@ impl LiveWriter {
             live.marks.push((*mark, number));
         }
         if added.revision == 0 {
+            // Relaxed: see `new_entities`.
             live.new_entities.fetch_add(1, Ordering::Relaxed);
         }
         let (previous_in_entity, previous_in_scope) = (name.entity.newest(), name.scope.newest());

@@ -1,9 +1,9 @@
 //! Coordinates, entities and scopes of the live part, and the newest row of each.
 
+use crate::sync::{AtomicU32, Ordering};
 use batpak_core::Coordinate;
 use papaya::{Equivalent, HashMap};
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 type Map<K, V> = HashMap<K, V, foldhash::quality::RandomState>;
@@ -53,6 +53,7 @@ impl Chain {
     }
 
     pub(crate) fn set_newest(&self, link: Link) {
+        // Release, after the row was added: pairs with the Acquire in `newest`.
         self.newest.store(link.0, Ordering::Release);
     }
 }

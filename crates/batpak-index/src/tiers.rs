@@ -7,7 +7,7 @@ use crate::live::{Added, EntityHead, Known, Live, LiveWriter, Marks};
 use crate::matches::Matches;
 use crate::part::Part;
 use crate::row::{Direction, Extras, Row};
-use arc_swap::{ArcSwap, Guard};
+use crate::sync::{ArcSwap, Guard};
 use batpak_core::{Clause, Coordinate, EventId, EventRef, Region};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

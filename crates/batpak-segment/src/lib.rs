@@ -100,7 +100,7 @@ pub use real::{RealFileSystem, SystemClock, SystemEntropy};
 pub use records::Records;
 pub use recover::{Repair, Torn, Unrecovered};
 pub use view::SegmentView;
-pub use watermark::{Watermark, WatermarkReader};
+pub use watermark::{SharedWatermark, WatermarkReader};
 
 use header::{Link, Seal};
 

@@ -20,11 +20,11 @@ const INVERSE: usize = 4;
 
 /// The writer's side.
 #[derive(Debug)]
-pub struct Watermark {
+pub struct SharedWatermark {
     mapping: Box<dyn SharedMapping>,
 }
 
-impl Watermark {
+impl SharedWatermark {
     /// Says in the file of the log in `dir` that nothing from `sequence` on may be seen. The file of a writer before is
     /// used again, so that who reads it goes on. `None` where files cannot be mapped or one start of the machine not be
     /// told from another.

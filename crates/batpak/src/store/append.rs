@@ -225,6 +225,7 @@ impl Store {
                 return shared.conclude(writing, settled, job);
             }
             shared.make_room(writing, &job.frame)?;
+            writing.freezing.ensure(&self.inner.shared);
         }
     }
 }

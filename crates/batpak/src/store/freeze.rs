@@ -70,8 +70,9 @@ impl Freezing {
         self.stopped.store(true, Ordering::Release);
         self.state().stop = true;
         self.wake.notify_all();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
+        // Held meanwhile, so that another one who stops it waits too, and does not write parts beside it.
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take() {
             // A panic of the file system has been reported by then, and leaves the index as it was.
             let _ = thread.join();
         }

@@ -29,6 +29,7 @@ mod status;
 mod submit;
 mod verify;
 mod wakers;
+mod watermark;
 
 pub use batpak_segment::{
     Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, Mapping, MemoryFileSystem,

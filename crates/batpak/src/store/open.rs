@@ -9,7 +9,7 @@ use crate::store::rebuild::rebuilt;
 use crate::store::shared::{Shared, Side, Writing};
 use crate::store::{Environment, Inner, Store, StoreConfig, StoreError};
 use batpak_index::{Damaged, Index, Part, Refused};
-use batpak_segment::{LogReader, Repair, Unrecovered, Watermark};
+use batpak_segment::{LogReader, Repair, SharedWatermark, Unrecovered};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -110,7 +110,9 @@ impl Store {
             Some(restored) => restored,
             None => restore(&config, &reader, &repair)?,
         };
-        PartFiles { config: &config, log: &reader }.remove(unused);
+        let files = PartFiles { config: &config, log: &reader };
+        files.remove(unused);
+        files.remove_incomplete();
         let (index, writer) = Index::new(reader.store_id(), parts);
         let last_millis = last_millis(&index)?;
         let commit = Commit::new(writer, RandomPool::new(Arc::clone(&env.entropy)), last_millis);
@@ -168,8 +170,8 @@ fn refuse_lost_segments(env: &Environment, config: &StoreConfig) -> Result<(), S
 }
 
 /// Tells readers in other processes what may be seen.
-fn publish(config: &StoreConfig, sequence: u64) -> Result<Option<Watermark>, StoreError> {
-    Watermark::publish(&config.environment, &config.data_dir, sequence).map_err(|source| StoreError::Io {
+fn publish(config: &StoreConfig, sequence: u64) -> Result<Option<SharedWatermark>, StoreError> {
+    SharedWatermark::publish(&config.environment, &config.data_dir, sequence).map_err(|source| StoreError::Io {
         operation: "write the watermark in",
         path: config.data_dir.clone(),
         source,

@@ -12,7 +12,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 const EXTENSION: &str = ".index";
-const TEMPORARY_NAME: &str = "batpak.index.tmp";
+/// A file that is being written: of each part its own, because some may be written at once.
+const TEMPORARY: &str = ".index.tmp";
 
 /// The files of the index of one store.
 #[derive(Clone, Copy, Debug)]
@@ -131,11 +132,20 @@ impl PartFiles<'_> {
         write: impl FnOnce(&mut ToFile) -> Result<(), batpak_index::WriteError>,
     ) -> Result<(), batpak_index::WriteError> {
         let fs = &self.config.environment.file_system;
-        let temporary = self.config.data_dir.join(TEMPORARY_NAME);
-        // A leftover of a process that died here before, or of a part that was not completed.
+        let temporary = self.path(events).with_extension(TEMPORARY.trim_start_matches('.'));
+        // A leftover of a part that was not completed.
         let _ = fs.remove_file(&temporary);
         write(&mut ToFile(fs.open(&temporary, OpenMode::CreateNew)?))?;
         Ok(fs.rename(&temporary, &self.path(events))?)
+    }
+
+    /// Removes what a process left that died while it wrote a part.
+    pub(crate) fn remove_incomplete(&self) {
+        let fs = &self.config.environment.file_system;
+        let entries = fs.read_dir(&self.config.data_dir).unwrap_or_default();
+        for entry in entries.iter().filter(|entry| entry.name.ends_with(TEMPORARY)) {
+            let _ = fs.remove_file(&self.config.data_dir.join(&entry.name));
+        }
     }
 
     /// Removes files that nobody needs any more. What cannot be removed is only in the way.

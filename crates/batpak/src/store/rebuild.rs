@@ -107,7 +107,10 @@ impl Shared {
             tiers.parts().take_while(|part| part.events().end <= damaged.events.start).cloned().collect();
         let made = rebuilt(&self.part_files(), before, damaged.events.clone(), self.is_read_only());
         let made = made.map_err(|error| self.known(error))?;
-        self.index.replace(&made);
+        // What became several parts has several names: nothing was written over the damaged file.
+        if self.index.replace(&made) && made.len() > 1 && !self.is_read_only() {
+            self.part_files().remove([damaged.events.clone()]);
+        }
         Ok(())
     }
 }

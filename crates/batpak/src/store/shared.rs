@@ -7,10 +7,11 @@ use crate::store::freeze::Freezing;
 use crate::store::open::OpenIndexReport;
 use crate::store::random::RandomPool;
 use crate::store::wakers::Wakers;
+use crate::store::watermark::Watermark;
 use crate::store::{StoreConfig, StoreError};
 use batpak_core::Frontier;
 use batpak_index::Index;
-use batpak_segment::{Log, LogError, LogReader, Position, Watermark};
+use batpak_segment::{Log, LogError, LogReader, Position, SharedWatermark};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,10 +25,10 @@ pub(crate) struct Shared {
     pub(crate) rebuilding: Mutex<()>,
     /// How many were. Relaxed: nothing follows from it.
     pub(crate) damaged_parts: AtomicU64,
-    /// Every sequence below it can be read. Stored with Release after the rows below it, loaded with Acquire.
-    visible: AtomicU64,
-    /// Every event below it is known to be durable, and visible. Stored with Release under the commit lock.
-    settled: AtomicU64,
+    /// Every sequence below it can be read: set after the rows below it and the tiers that they are in.
+    visible: Watermark,
+    /// Every event below it is known to be durable, and visible: set after `visible`.
+    settled: Watermark,
     closed: AtomicBool,
     pub(crate) report: OpenIndexReport,
     pub(crate) head: Mutex<Frontier>,
@@ -46,13 +47,13 @@ pub(crate) struct Writing {
     pub(crate) wakers: Wakers,
     pub(crate) freezing: Freezing,
     /// What readers in other processes may see; none where files cannot be mapped.
-    watermark: Option<Watermark>,
+    watermark: Option<SharedWatermark>,
     /// Held by who makes room in the log. Taken before the commit lock.
     room: Mutex<()>,
 }
 
 impl Writing {
-    pub(crate) fn new(log: Log, commit: Commit, salts: RandomPool, watermark: Option<Watermark>) -> Self {
+    pub(crate) fn new(log: Log, commit: Commit, salts: RandomPool, watermark: Option<SharedWatermark>) -> Self {
         Self {
             log,
             commit: Mutex::new(commit),
@@ -105,8 +106,8 @@ impl Shared {
             index,
             rebuilding: Mutex::default(),
             damaged_parts: AtomicU64::new(0),
-            visible: AtomicU64::new(visible),
-            settled: AtomicU64::new(visible),
+            visible: Watermark::new(visible),
+            settled: Watermark::new(visible),
             closed: AtomicBool::new(false),
             report,
             head: Mutex::default(),
@@ -116,12 +117,12 @@ impl Shared {
     }
 
     pub(crate) fn visible(&self) -> u64 {
-        self.visible.load(Ordering::Acquire)
+        self.visible.get()
     }
 
     /// Called under the commit lock, so that it only rises.
     pub(crate) fn set_visible(&self, sequence: u64) {
-        self.visible.store(sequence, Ordering::Release);
+        self.visible.set(sequence);
         // Other processes see it after this one.
         if let Some(watermark) = self.writing.as_ref().and_then(|writing| writing.watermark.as_ref()) {
             watermark.set(sequence);
@@ -129,6 +130,7 @@ impl Shared {
     }
 
     pub(crate) fn check_open(&self) -> Result<(), StoreError> {
+        // Acquire: pairs with the swap in `close`, so that who is refused also sees what closed the store.
         if self.closed.load(Ordering::Acquire) { Err(StoreError::Closed) } else { Ok(()) }
     }
 
@@ -148,7 +150,7 @@ impl Shared {
 
     /// Every event below it is durable, and visible.
     pub(crate) fn settled(&self) -> u64 {
-        self.settled.load(Ordering::Acquire)
+        self.settled.get()
     }
 
     /// Makes everything below `sequence` durable and shows what may be shown then.
@@ -184,7 +186,7 @@ impl Shared {
         if visible > self.visible() {
             self.set_visible(visible);
         }
-        self.settled.store(durable, Ordering::Release);
+        self.settled.set(durable);
         let exposed = commit.exposure.since().is_some();
         drop(commit);
         // What was written behind a commit that waited for its own sync is not covered by that sync, and found the
@@ -222,6 +224,7 @@ impl Shared {
 
     /// Ends the store for every clone. Whoever comes first does it.
     pub(crate) fn close(&self) -> Result<(), StoreError> {
+        // AcqRel: pairs with the load in `check_open`, and of several calls with one another, of which one is the first.
         if self.closed.swap(true, Ordering::AcqRel) {
             return Err(StoreError::Closed);
         }

@@ -4,9 +4,10 @@ use crate::store::read::decode_at;
 use crate::store::shared::Shared;
 use crate::store::{OpenIndexReport, Store, StoreError};
 use batpak_core::{Frontier, TreeHash};
+use batpak_index::Live;
 use batpak_segment::LogHead;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 /// Counts of what is visible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,12 @@ pub struct Diagnostics {
     pub open_files: usize,
     /// Payloads that were [read where they stand](Store::get_raw) and hold a mapping, beside the `fd_budget`.
     pub pinned: usize,
+    /// Parts of the index that are frozen: files, unless the options want none.
+    pub index_parts: u64,
+    /// Events whose index is in memory only: those of the active segment, and those that wait to be frozen.
+    pub events_live: u64,
+    /// Events of those that a thread of the store is about to freeze, because their segment has ended.
+    pub events_to_freeze: u64,
     /// Parts of the index that turned out to be damaged when they were used, and were made anew from the segments.
     pub index_parts_rebuilt: u64,
 }
@@ -67,6 +74,8 @@ impl Store {
     pub fn diagnostics(&self) -> Diagnostics {
         let shared = self.shared();
         let writing = shared.writing_or_none();
+        let tiers = shared.index.snapshot();
+        let live = |live: &Arc<Live>| live.events().end - live.events().start;
         let failure = writing.and_then(|writing| writing.log.failure().map(ToString::to_string));
         Diagnostics {
             open_report: Some(shared.report.clone()),
@@ -76,6 +85,9 @@ impl Store {
             read_only: shared.is_read_only(),
             open_files: shared.reader.open_files(),
             pinned: shared.reader.pinned(),
+            index_parts: tiers.parts().count() as u64,
+            events_live: tiers.live().map(live).sum(),
+            events_to_freeze: tiers.live().rev().skip(1).map(live).sum(),
             index_parts_rebuilt: shared.damaged_parts.load(Ordering::Relaxed),
         }
     }
