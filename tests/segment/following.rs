@@ -2,7 +2,7 @@
 
 use crate::fault::{FaultFileSystem, Operation};
 use crate::random::Random;
-use crate::store::{DIR, DIRECT, append, by, contents, edit, end_of_frames, open, read, segment};
+use crate::store::{DIR, DIRECT, append, by, contents, end_of_frames, open, read, segment};
 use batpak_segment::{
     Damage, Environment, FileSystem, Frame, Log, LogConfig, LogError, LogReader, MemoryFileSystem, OpenMode, Pinned,
     Position, Unrecovered, WritePath,
@@ -385,24 +385,15 @@ fn what_was_seen_and_is_gone_is_an_error() {
     let older = read(&fs, &segment(0));
     append(&log, &[b"2", b"3"]);
     let end = end_of_frames(&read(&fs, &segment(0)));
-    let changes: [(&str, &dyn Fn(&mut Vec<u8>)); 4] = [
-        ("an older copy", &|bytes| bytes.clone_from(&older)),
-        ("cut", &|bytes| bytes.truncate(end - 1)),
-        ("cut to its header", &|bytes| bytes.truncate(256)),
-        ("its last frame changed", &|bytes| bytes[end - 48] ^= 1),
-    ];
-    for (what, change) in changes {
+    let good = read(&fs, &segment(0));
+    let mut last_changed = good.clone();
+    last_changed[end - 48] ^= 1;
+    for bad in [&older, &good[..end - 1], &good[..256], &last_changed] {
         let left = fs.after_kill();
         let reader = beside(&left);
         assert_eq!(reader.end_sequence(), 4);
-        let good = read(&left, &segment(0));
-        edit(&left, &segment(0), change);
-        if what == "cut" {
-            // Nothing but padding was cut: the frame may be under way again, and its crc is there.
-            assert!(reader.refresh().is_ok(), "{what}");
-        } else {
-            assert_changed(&reader);
-        }
+        left.put(segment(0), bad);
+        assert_changed(&reader);
         left.put(segment(0), &good);
         assert!(!reader.refresh().unwrap());
         assert_eq!(contents(&reader).len(), 4);
