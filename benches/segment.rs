@@ -239,13 +239,43 @@ fn copy(dir: &Path) -> TempDir {
     left
 }
 
-/// What the log does before it writes: 260,000 records of 200 bytes in one segment, none of them synced.
-#[divan::bench(sample_count = 10, sample_size = 1)]
-fn recover_64_mib(bencher: Bencher<'_, '_>) {
+/// A reader beside a writer that has appended nothing.
+#[divan::bench]
+fn refresh_idle(bencher: Bencher<'_, '_>) {
+    let dir = directory();
+    let (log, _) = filled(dir.path());
+    let reader = LogReader::open(&Environment::default(), dir.path(), 4).unwrap();
+    bencher.bench_local(|| assert!(!reader.refresh().unwrap()));
+    drop(log);
+}
+
+/// A reader beside a writer that has appended some records, and syncs now and then.
+#[divan::bench(args = [1, 100], sample_size = 10)]
+fn refresh(bencher: Bencher<'_, '_>, records: u64) {
     let dir = directory();
     let log = open(dir.path());
-    for _ in 0..260_000 {
+    let reader = LogReader::open(&Environment::default(), dir.path(), 4).unwrap();
+    let append = || {
+        for _ in 0..records {
+            log.append(&[7; 128]).unwrap();
+        }
+        if log.unsynced().records > 1000 {
+            log.sync().unwrap();
+        }
+    };
+    bencher.counter(ItemsCount::new(records)).with_inputs(append).bench_local_values(|()| reader.refresh().unwrap());
+}
+
+/// What the log does before it writes: 260,000 records of 200 bytes in one segment, so many of them with each sync.
+#[divan::bench(args = [1000, 1_000_000], sample_count = 10, sample_size = 1)]
+fn recover_64_mib(bencher: Bencher<'_, '_>, records_per_sync: u64) {
+    let dir = directory();
+    let log = open(dir.path());
+    for n in 0..260_000 {
         log.append(&[7; 200]).unwrap();
+        if n % records_per_sync == records_per_sync - 1 {
+            log.sync().unwrap();
+        }
     }
     assert_eq!(log.reader().segment_count(), 1);
     bencher.with_inputs(|| copy(dir.path())).bench_local_refs(|left| {

@@ -128,11 +128,16 @@ impl Machine {
 #[derive(Clone, Debug)]
 pub(crate) struct FaultFileSystem {
     machine: Arc<Mutex<Machine>>,
-    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
+    meanwhile: Arc<Mutex<Vec<Meanwhile>>>,
 }
 
-/// Something that happens while a file is synced.
-struct Meanwhile(Box<dyn FnOnce() + Send>);
+/// Something that happens during a call.
+struct Meanwhile {
+    operation: Operation,
+    /// How the name of the file that is opened ends.
+    name: &'static str,
+    act: Box<dyn FnOnce() + Send>,
+}
 
 impl Debug for Meanwhile {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -162,7 +167,24 @@ impl FaultFileSystem {
 
     /// Has something happen while the next file is synced.
     pub(crate) fn during_the_next_sync(&self, act: impl FnOnce() + Send + 'static) {
-        *self.meanwhile.lock().unwrap() = Some(Meanwhile(Box::new(act)));
+        self.during(Operation::Sync, "", act);
+    }
+
+    /// Has something happen before a file is next written or synced, or one is opened whose name ends so.
+    pub(crate) fn during(&self, operation: Operation, name: &'static str, act: impl FnOnce() + Send + 'static) {
+        self.meanwhile.lock().unwrap().push(Meanwhile { operation, name, act: Box::new(act) });
+    }
+
+    /// Lets happen what is to happen now.
+    fn let_happen(&self, operation: Operation, path: &Path) {
+        let path = path.to_string_lossy();
+        let mut all = self.meanwhile.lock().unwrap();
+        let due = all.iter().position(|next| next.operation == operation && path.ends_with(next.name));
+        let due = due.map(|index| all.remove(index));
+        drop(all);
+        if let Some(Meanwhile { act, .. }) = due {
+            act();
+        }
     }
 
     /// How many calls there were.
@@ -304,6 +326,7 @@ impl FileSystem for FaultFileSystem {
 
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
         let operation = if mode == OpenMode::CreateNew { Operation::Create } else { Operation::Open };
+        self.let_happen(operation, path);
         self.call(operation, |machine, _| {
             let inode = match (machine.disk.find(path), mode) {
                 (Some(_), OpenMode::CreateNew) => return Err(io::ErrorKind::AlreadyExists.into()),
@@ -402,6 +425,7 @@ impl File for FaultFile {
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        self.file_system.let_happen(Operation::Write, Path::new(""));
         self.file_system.call(Operation::Write, |machine, is_half| {
             let from = usize::try_from(offset).unwrap();
             let end = machine.disk.room(self.inode, from + half(buf.len(), is_half));
@@ -462,10 +486,7 @@ impl File for FaultFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let meanwhile = self.file_system.meanwhile.lock().unwrap().take();
-        if let Some(Meanwhile(act)) = meanwhile {
-            act();
-        }
+        self.file_system.let_happen(Operation::Sync, Path::new(""));
         let result = self.file_system.call(Operation::Sync, |machine, _| {
             machine.disk.inodes[self.inode].sync();
             Ok(())

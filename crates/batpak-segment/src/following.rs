@@ -143,11 +143,11 @@ fn changed(segment: &Segment, seen: &Chain) -> LogError {
     LogError::Damaged { segment: segment.header.number, offset: seen.previous_at, damage: Damage::Changed }
 }
 
-/// Whether the last frame of a chain, or the header of its segment, is where it was.
+/// Whether the last frame of a chain, or the header of its segment, is where it was. Its crc names all frames before it.
 fn stands(file: &dyn File, chain: &Chain) -> io::Result<bool> {
     let mut crc = [0; 4];
     let n = read_full(file, &mut crc, chain.previous_at)?;
-    Ok(n == crc.len() && crc == crc_bytes(chain.previous))
+    Ok(n == crc.len() && crc == crc_bytes(chain.previous) && file.len()? >= chain.at)
 }
 
 /// Takes the frames of a tail that continue a chain, up to a seal: a seal that never reached its segment is not missed,

@@ -1,4 +1,4 @@
-//! How far readers in other processes may look: a number in a small mapped file, of this start of the machine.
+//! How far readers in other processes may look: a number in a small file, of this start of the machine.
 
 use crate::directory::WATERMARK_NAME;
 use crate::file_system::{Environment, File, OpenMode, SharedMapping, read_full, write_full};
@@ -20,14 +20,18 @@ const INVERSE: usize = 4;
 
 /// The writer's side.
 #[derive(Debug)]
-pub struct SharedWatermark {
-    mapping: Box<dyn SharedMapping>,
+pub struct SharedWatermark(Place);
+
+#[derive(Debug)]
+enum Place {
+    Mapped(Box<dyn SharedMapping>),
+    /// Where files cannot be mapped, each change is a write.
+    Written(Arc<dyn File>, [u8; 16]),
 }
 
 impl SharedWatermark {
     /// Says in the file of the log in `dir` that nothing from `sequence` on may be seen. The file of a writer before is
-    /// used again, so that who reads it goes on. `None` where files cannot be mapped or one start of the machine not be
-    /// told from another.
+    /// used again, so that who reads it goes on. `None` where one start of the machine cannot be told from another.
     ///
     /// # Errors
     /// What the system reports.
@@ -39,29 +43,35 @@ impl SharedWatermark {
             Err(e) if e.kind() == io::ErrorKind::NotFound => fs.open(&path, OpenMode::CreateNew)?,
             opened => opened?,
         };
-        if file.len()? < LEN as u64 {
-            write_full(&*file, &[0; LEN], 0)?;
-        }
-        let Some(mapping) = file.map_shared(LEN as u64)? else { return Ok(None) };
-        let words = mapping.words();
-        words[0].store(0, Ordering::Release);
-        for (word, half) in words[BOOT..].iter().zip(halves(boot)) {
-            word.store(half, Ordering::Relaxed);
-        }
-        let watermark = Self { mapping };
-        watermark.set(sequence);
-        // Release: who sees this sees the rest.
-        watermark.mapping.words()[0].store(MAGIC, Ordering::Release);
-        Ok(Some(watermark))
+        write_full(&*file, &bytes_of(sequence, boot), 0)?;
+        let mapping = file.map_shared(LEN as u64)?;
+        Ok(Some(Self(mapping.map_or_else(|| Place::Written(file, boot), Place::Mapped))))
     }
 
     /// Everything below `sequence` may be seen. Called by one thread at a time.
     #[inline]
     pub fn set(&self, sequence: u64) {
-        let words = self.mapping.words();
-        words[SEQUENCE].store(sequence, Ordering::Release);
-        words[INVERSE].store(!sequence, Ordering::Release);
+        match &self.0 {
+            Place::Mapped(mapping) => {
+                let words = mapping.words();
+                // Release: who sees the number sees the events below it in the tail. Readers are other processes, which
+                // ask the system for the words: it orders what it reads for them.
+                words[SEQUENCE].store(sequence, Ordering::Release);
+                words[INVERSE].store(!sequence, Ordering::Release);
+            }
+            // What cannot be written stays unseen by others, which is no wrong answer.
+            Place::Written(file, boot) => drop(write_full(&**file, &bytes_of(sequence, *boot), 0)),
+        }
     }
+}
+
+fn bytes_of(sequence: u64, boot: [u8; 16]) -> [u8; LEN] {
+    let [first, second] = halves(boot);
+    let mut bytes = [0; LEN];
+    for (place, word) in bytes.chunks_exact_mut(WORD).zip([MAGIC, first, second, sequence, !sequence]) {
+        place.copy_from_slice(&layout::word_bytes(word));
+    }
+    bytes
 }
 
 /// The side of readers in other processes.

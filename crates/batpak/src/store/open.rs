@@ -130,8 +130,9 @@ impl Store {
     /// `NoStore` if there is none, neither `Locked` nor `ReadOnlyDirectory`; otherwise as [`open`](Self::open).
     ///
     /// # Consistency
-    /// It sees a prefix of the store, and nothing that its writer does not show to its own readers yet. Where files
-    /// cannot be mapped, or since the machine has started nobody has written the store, it sees all that is in the files.
+    /// It sees a prefix of the store, and nothing that its writer does not show to its own readers yet. If nobody has
+    /// written the store since the machine has started, or the system does not tell one start from another, it sees all
+    /// that is in the files.
     pub fn open_read_only(config: impl Into<StoreConfig>) -> Result<Self, StoreError> {
         let config: StoreConfig = config.into();
         config.check()?;

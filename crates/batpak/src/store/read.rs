@@ -1,5 +1,6 @@
 //! Reading: one event, or the rows of many.
 
+use crate::store::rebuild::Attempts;
 use crate::store::shared::Shared;
 use crate::store::{Store, StoreError, json, payload};
 use batpak_core::{Coordinate, Event, EventHeader, EventId, EventKind, EventRef, Region, StoredEvent, Timestamp};
@@ -265,12 +266,13 @@ impl Scan {
     /// The next row that belongs to the region, its record asked where the row does not suffice.
     #[inline]
     pub(crate) fn next_row(&mut self, shared: &Shared) -> Result<Option<Row>, StoreError> {
+        let mut attempts = Attempts::default();
         loop {
             let row = match self.matches.next_row() {
                 Ok(Some(row)) => row,
                 Ok(None) => return Ok(None),
                 Err(damaged) => {
-                    shared.rebuild(&damaged)?;
+                    attempts.rebuild(shared, &damaged)?;
                     self.matches.resume(shared.index.snapshot());
                     continue;
                 }

@@ -78,6 +78,25 @@ impl Revisions {
     }
 }
 
+/// How often damage was met without getting further.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts(u32);
+
+/// Several parts may be damaged, and each file anew.
+const ATTEMPTS_MAX: u32 = 64;
+
+impl Attempts {
+    /// Makes a damaged part anew, unless that has not helped before: a part that is wrong though every crc is right
+    /// must not be asked for ever.
+    pub(crate) fn rebuild(&mut self, shared: &Shared, damaged: &Damaged) -> Result<(), StoreError> {
+        self.0 += 1;
+        if self.0 <= ATTEMPTS_MAX {
+            return shared.rebuild(damaged);
+        }
+        Err(StoreError::Corrupt { segment: None, offset: None, reason: damaged.to_string() })
+    }
+}
+
 impl Shared {
     pub(crate) fn part_files(&self) -> PartFiles<'_> {
         PartFiles { config: &self.config, log: &self.reader }
@@ -85,11 +104,12 @@ impl Shared {
 
     /// Asks the index. A part that turns out to be damaged is made anew.
     pub(crate) fn ask<T>(&self, ask: impl Fn(&Arc<Tiers>) -> Result<T, Damaged>) -> Result<T, StoreError> {
+        let mut attempts = Attempts::default();
         loop {
             let asked = ask(&self.index.tiers());
             match asked {
                 Ok(answer) => return Ok(answer),
-                Err(damaged) => self.rebuild(&damaged)?,
+                Err(damaged) => attempts.rebuild(self, &damaged)?,
             }
         }
     }

@@ -46,7 +46,7 @@ pub(crate) struct Writing {
     pub(crate) signal: Signal,
     pub(crate) wakers: Wakers,
     pub(crate) freezing: Freezing,
-    /// What readers in other processes may see; none where files cannot be mapped.
+    /// What readers in other processes may see; none where one start of the machine cannot be told from another.
     watermark: Option<SharedWatermark>,
     /// Held by who makes room in the log. Taken before the commit lock.
     room: Mutex<()>,
