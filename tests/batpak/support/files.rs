@@ -2,7 +2,7 @@
 //!
 //! What counts are segments: the lock and derived files are passed on as they are.
 
-use batpak::store::{DirectoryEntry, File, FileSystem, Lock, MemoryFileSystem, OpenMode, SharedMapping};
+use batpak::store::{DirectoryEntry, File, FileSystem, Lock, MemoryFileSystem, OpenMode};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
