@@ -279,7 +279,11 @@ impl RowShape {
     /// The values of the row at the beginning of these bytes.
     #[inline]
     pub(crate) fn values(&self, bytes: &[u8; ROW_WINDOW]) -> [u64; FIELDS] {
-        self.fields.map(|(at, mask, min)| min.wrapping_add(u64_at(bytes, at) & mask))
+        let mut values = [0; FIELDS];
+        for (value, (at, mask, min)) in values.iter_mut().zip(&self.fields) {
+            *value = min.wrapping_add(u64_at(bytes, *at) & mask);
+        }
+        values
     }
 }
 

@@ -9,7 +9,7 @@ use crate::part::{Part, Postings};
 use crate::row::{Direction, Row, TIME, time_value};
 use crate::tiers::{Tier, Tiers};
 use batpak_core::{Clause, Coordinate, Region};
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -33,9 +33,16 @@ struct Walk {
     tier: usize,
     first: u64,
     candidates: Candidates,
+    /// Rows of a part that are next.
+    ahead: VecDeque<u32>,
+    /// How many were looked up at once the last time.
+    step: usize,
     /// For each clause a coordinate that it was asked about last, and whether it agreed.
     asked: Vec<Option<(u32, bool)>>,
 }
+
+/// The most rows that are looked up at once.
+const AHEAD_MAX: usize = 32;
 
 #[derive(Debug)]
 enum Candidates {
@@ -138,19 +145,18 @@ impl Matches {
             return Ok(None);
         };
         let asked = vec![None; self.region.clauses().len()];
-        Ok(Some(Walk { tier, first: events.start, candidates, asked }))
+        Ok(Some(Walk { tier, first: events.start, candidates, ahead: VecDeque::new(), step: 0, asked }))
     }
 }
 
 impl Walk {
+    #[inline]
     fn next_of_part(&mut self, part: &Part, region: &Region, direction: Direction) -> Result<Option<Row>, Damaged> {
         loop {
-            let number = match &mut self.candidates {
-                Candidates::Union(union) => union.next(part, direction)?,
-                Candidates::Scan { cursor, times, zone } => next_of_scan(part, cursor, *times, zone, direction)?,
-                _ => None,
-            };
-            let Some(number) = number else { return Ok(None) };
+            if self.ahead.is_empty() {
+                self.look_ahead(part, direction)?;
+            }
+            let Some(number) = self.ahead.pop_front() else { return Ok(None) };
             let row = part.row(number)?;
             if row.sequence() == self.first + u64::from(number) && self.may_match(part, region, &row)? {
                 return Ok(Some(row));
@@ -158,6 +164,23 @@ impl Walk {
         }
     }
 
+    /// Finds the rows that are next, more each time, because who asks for one may want no more.
+    fn look_ahead(&mut self, part: &Part, direction: Direction) -> Result<(), Damaged> {
+        self.step = (self.step * 2).clamp(1, AHEAD_MAX);
+        while self.ahead.len() < self.step {
+            let number = match &mut self.candidates {
+                Candidates::Union(union) => union.next(part, direction)?,
+                Candidates::Scan { cursor, times, zone } => next_of_scan(part, cursor, *times, zone, direction)?,
+                _ => None,
+            };
+            let Some(number) = number else { break };
+            part.touch(number);
+            self.ahead.push_back(number);
+        }
+        Ok(())
+    }
+
+    #[inline]
     fn may_match(&mut self, part: &Part, region: &Region, row: &Row) -> Result<bool, Damaged> {
         for (clause, asked) in region.clauses().iter().zip(&mut self.asked) {
             if !row_matches(clause, row) {

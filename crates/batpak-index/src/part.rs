@@ -133,10 +133,17 @@ impl Part {
         Ok(self.shape.values(self.blocks.window(at, len)?))
     }
 
+    /// Looks at a row that is read soon. Of several the memory brings all at once.
+    #[inline]
+    pub(crate) fn touch(&self, row: u32) {
+        self.blocks.touch(self.sections.rows + row as usize * self.sections.row_len);
+    }
+
     /// A row by its number within the part.
     ///
     /// # Errors
     /// `Damaged`.
+    #[inline]
     pub fn row(&self, row: u32) -> Result<Row, Damaged> {
         let values = self.values(row)?;
         Row::of_values(self.header.first + u64::from(row), values)

@@ -45,6 +45,7 @@ impl Row {
     }
 
     /// The row with these values; `None` if no row has them.
+    #[inline]
     pub(crate) fn of_values(sequence: u64, values: [u64; FIELDS]) -> Option<Self> {
         let [time, ahead, random, offset, revision, coordinate, kind, extras] = values;
         let time = Timestamp::from_nanos((time ^ SIGN).cast_signed());

@@ -167,8 +167,8 @@ fn fold<T: EventSourced>(shared: &Shared, entity: &str) -> Result<Option<T>, Sto
     let region = if kinds.is_empty() { region } else { region.with_kinds(kinds.iter().copied()) };
     let mut state: Option<T> = None;
     let mut scan = Scan::new(shared, &region, 0..shared.visible(), Direction::Forward);
-    while let Some(row) = scan.next_row(shared)? {
-        scan.with_row(shared, &row, |record| take(&mut state, record))?;
+    while let Some(ahead) = scan.next_to_read(shared, false)? {
+        scan.with_row(shared, &ahead.row, |record| take(&mut state, record))?;
     }
     Ok(state)
 }

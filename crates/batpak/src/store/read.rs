@@ -8,6 +8,7 @@ use batpak_index::{Direction, Matches, Row};
 use batpak_segment::{Pinned, Position, SegmentView};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::ops::{Deref, Range};
 
 /// What the index knows of an event.
@@ -254,18 +255,79 @@ pub(crate) struct Scan {
     ask_record: bool,
     view: Option<SegmentView>,
     buffer: Vec<u8>,
+    /// Rows whose events are next.
+    ahead: VecDeque<Ahead>,
+    /// What comes behind them.
+    failed: Option<StoreError>,
+    /// How many were looked up at once the last time.
+    step: usize,
 }
+
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    pub(crate) row: Row,
+    coordinate: Option<Coordinate>,
+}
+
+/// The most rows that are looked up at once.
+const AHEAD_MAX: usize = 32;
 
 impl Scan {
     pub(crate) fn new(shared: &Shared, region: &Region, range: Range<u64>, direction: Direction) -> Self {
         let matches = shared.index.snapshot().matches(region, range, direction);
         let ask_record = matches.needs_record();
-        Self { region: region.clone(), matches, ask_record, view: None, buffer: Vec::new() }
+        Self {
+            region: region.clone(),
+            matches,
+            ask_record,
+            view: None,
+            buffer: Vec::new(),
+            ahead: VecDeque::new(),
+            failed: None,
+            step: 0,
+        }
+    }
+
+    /// The next row whose event is to be read, with its coordinate if that is wanted.
+    #[inline]
+    pub(crate) fn next_to_read(&mut self, shared: &Shared, with_coordinate: bool) -> Result<Option<Ahead>, StoreError> {
+        if self.ahead.is_empty() && self.failed.is_none() {
+            self.look_ahead(shared, with_coordinate);
+        }
+        match self.ahead.pop_front() {
+            Some(ahead) => Ok(Some(ahead)),
+            None => self.failed.take().map_or(Ok(None), Err),
+        }
+    }
+
+    /// Finds the rows that are next, more each time, because who asks for one may want no more.
+    fn look_ahead(&mut self, shared: &Shared, with_coordinate: bool) {
+        self.step = (self.step * 2).clamp(1, AHEAD_MAX);
+        while self.ahead.len() < self.step {
+            match self.find_ahead(shared, with_coordinate) {
+                Ok(Some(ahead)) => self.ahead.push_back(ahead),
+                Ok(None) => break,
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
+            }
+        }
+        if let Some(view) = &self.view {
+            let is_there = |ahead: &&Ahead| view.covers().contains(&ahead.row.sequence());
+            self.ahead.iter().filter(is_there).for_each(|ahead| view.touch(ahead.row.offset.into()));
+        }
+    }
+
+    fn find_ahead(&mut self, shared: &Shared, with_coordinate: bool) -> Result<Option<Ahead>, StoreError> {
+        let Some(row) = self.next_row(shared)? else { return Ok(None) };
+        let coordinate = with_coordinate.then(|| self.coordinate(shared, &row)).transpose()?;
+        Ok(Some(Ahead { row, coordinate }))
     }
 
     /// The next row that belongs to the region, its record asked where the row does not suffice.
     #[inline]
-    pub(crate) fn next_row(&mut self, shared: &Shared) -> Result<Option<Row>, StoreError> {
+    fn next_row(&mut self, shared: &Shared) -> Result<Option<Row>, StoreError> {
         let mut attempts = Attempts::default();
         loop {
             let row = match self.matches.next_row() {
@@ -327,9 +389,12 @@ impl Scan {
         shared: &Shared,
         decode: DecodePayload<P>,
     ) -> Result<Option<StoredEvent<P>>, StoreError> {
-        let Some(row) = self.next_row(shared)? else { return Ok(None) };
-        let coordinate = self.coordinate(shared, &row)?;
-        self.with_row(shared, &row, |event| decoded(event, coordinate, decode)).map(Some)
+        let Some(Ahead { row, coordinate }) = self.next_to_read(shared, true)? else { return Ok(None) };
+        self.with_row(shared, &row, |event| {
+            let coordinate = coordinate.unwrap_or_else(|| event.coordinate());
+            decoded(event, coordinate, decode)
+        })
+        .map(Some)
     }
 
     /// Shows the event of a row. The segment is looked up once for all of its events.
