@@ -362,6 +362,27 @@ fn project_raw(bencher: Bencher<'_, '_>) {
     project::<Bytes>(bencher);
 }
 
+/// The same once more, when nothing is new.
+#[divan::bench]
+fn projected_again(bencher: Bencher<'_, '_>) {
+    let (_dir, store) = filled();
+    let mut projected = store.projected::<Total>("entity:0005");
+    projected.newest().unwrap();
+    bencher.bench_local(|| projected.newest().unwrap().is_some());
+}
+
+/// The same once more, after an event of another entity.
+#[divan::bench]
+fn projected_after_another(bencher: Bencher<'_, '_>) {
+    let (_dir, store) = filled();
+    let mut projected = store.projected::<Total>("entity:0005");
+    let other = Coordinate::new("entity:0006", "bench").unwrap();
+    bencher.bench_local(|| {
+        store.append(&other, KIND, &0).unwrap();
+        projected.newest().unwrap().is_some()
+    });
+}
+
 /// A store that is closed, in a directory.
 fn closed() -> TempDir {
     let (dir, store) = filled();

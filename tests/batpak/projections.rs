@@ -190,3 +190,28 @@ fn a_projection_that_panics_leaves_the_store_usable() {
     assert_eq!(project::<Balance>(&store, "account:1").expect("a state").cents, 100);
     store.close().expect("close");
 }
+
+/// A state that took an event twice, or left one out, would be wrong for as long as it is kept.
+#[test]
+fn a_state_that_is_kept_takes_each_event_once() {
+    let machine = Machine::new();
+    let store = Store::open(machine.config().with_segment_max_bytes(2048)).expect("open");
+    let mut kept = store.projected::<Balance>("a");
+    assert_eq!(kept.newest().expect("nothing"), None);
+    for n in 0..60_u64 {
+        let (entity, kind) = [("a", KIND), ("b", KIND), ("a", OTHER)][usize::try_from(n % 3).expect("small")];
+        store.append(&at(entity, "x"), kind, &json!({"cents": n})).expect("append");
+        if n % 7 == 0 {
+            let whole = store.project::<Balance>("a", &Freshness::Consistent).expect("project");
+            assert_eq!(kept.newest().expect("newest"), whole.as_ref());
+        }
+    }
+    store.append(&at("a", "x"), KIND, &json!("no payload of this type")).expect("append");
+    store.append(&at("a", "x"), KIND, &json!({"cents": 1})).expect("append");
+    for _ in 0..2 {
+        let error = kept.newest().expect_err("it cannot be decoded");
+        assert!(matches!(error, StoreError::Decode { sequence: 60, .. }), "{error:?}");
+    }
+    store.close().expect("close");
+    assert!(matches!(kept.newest(), Err(StoreError::Closed)));
+}

@@ -5,6 +5,7 @@
 mod fixtures;
 mod keys;
 mod matches;
+mod merging;
 mod part;
 mod race;
 mod tiers;

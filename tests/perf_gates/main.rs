@@ -312,3 +312,28 @@ fn medians_and_quantiles_do_not_depend_on_the_order() {
     assert_eq!(per_mille(times, 500), Duration::from_nanos(500));
     assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
 }
+
+/// Ten million events in more than a hundred segments, read with eight of them open at most.
+#[test]
+#[ignore = "takes a minute and two gigabytes: cargo xtask perf-gates"]
+fn ten_million_events_are_read_with_eight_files() {
+    let _alone = alone();
+    let dir = directory();
+    let config = || StoreConfig::new(dir.path()).with_segment_max_bytes(16 << 20).with_fd_budget(8);
+    let mut writer = Writer::open(config());
+    (0..10_000).for_each(|_| writer.append_batch(1000));
+    writer.store.close().expect("closes");
+    let start = Instant::now();
+    let store = Store::open(config()).expect("opens");
+    hold(
+        &(start.elapsed().as_secs_f64() * 1000.0),
+        [at_most("open_milliseconds", 100.0, |milliseconds: &f64| *milliseconds)],
+    );
+    let stats = store.stats().expect("counts");
+    assert!(stats.events == 10_000_000 && stats.segments >= 100, "{stats:?}");
+    for n in 0..100_000_u64 {
+        let sequence = n * 7_919_993 % stats.events;
+        assert_eq!(store.read(sequence).expect("an event").event.sequence(), sequence);
+        assert!(store.diagnostics().open_files <= 8);
+    }
+}

@@ -6,17 +6,11 @@
 use crate::store::StoreError;
 use crate::store::rebuild::offset_of;
 use crate::store::shared::{Shared, Writing};
-use batpak_index::{Live, Part, WriteError, merge};
+use batpak_index::{FAN_IN, Live, Part, SMALL_PART, WriteError, merge, to_merge};
 use batpak_segment::Position;
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
-
-/// How many parts of a size become one of the next.
-const FAN_IN: usize = 4;
-/// Parts of fewer events are of one size.
-const SMALL: u64 = 1 << 12;
 
 /// What there is to do for the thread that freezes, and the thread.
 #[derive(Debug, Default)]
@@ -131,13 +125,13 @@ impl Shared {
             written.map_err(|error| not_written(&error))?;
         }
         // Small parts are made one, so that opening and closing again and again does not add files.
-        self.merge_parts(writing, 2, SMALL, &|| true)
+        self.merge_parts(writing, 2, SMALL_PART, &|| true)
     }
 
     fn freeze(&self, live: &Live) -> Result<(), StoreError> {
         let files = self.part_files();
         let events = live.events();
-        let Some(last) = self.index.tiers().row(events.end - 1).ok().flatten() else { return Ok(()) };
+        let last = self.row(events.end - 1)?;
         let last = Position { sequence: last.sequence(), offset: last.offset.into() };
         offset_of(last)?;
         let about = files.about(&events, last).map_err(|error| self.known(error))?;
@@ -204,20 +198,4 @@ fn stops(error: WriteError) -> Result<bool, WriteError> {
 
 fn not_written(error: &WriteError) -> StoreError {
     StoreError::Corrupt { segment: None, offset: None, reason: format!("the index cannot be made: {error}") }
-}
-
-/// Which parts to merge: the newest ones that are of one size or smaller, if there are enough.
-fn to_merge(sizes: &[u64], enough: usize, most: u64) -> Option<Range<usize>> {
-    let largest = sizes.iter().map(|size| class_of(*size)).max()?;
-    (0..=largest).find_map(|class| {
-        let from = sizes.iter().rposition(|size| class_of(*size) > class).map_or(0, |before| before + 1);
-        let newest = &sizes[from..];
-        let sum: u64 = newest.iter().sum();
-        (newest.len() >= enough && sum <= most.min(u32::MAX.into())).then_some(from..sizes.len())
-    })
-}
-
-/// Each class is four times as large as the one before.
-fn class_of(size: u64) -> u32 {
-    (size / SMALL).checked_ilog2().map_or(0, |log| log / 2 + 1)
 }

@@ -42,7 +42,9 @@ pub use events::{EventRows, Events};
 pub use json::{payload_from_json, payload_to_json};
 pub use open::{OpenIndexPath, OpenIndexReport, RefusedFile, TornEnd};
 pub use options::{AppendOptions, BatchAppendItem, CausationRef, idempotency_key};
-pub use projection::{EventSourced, Freshness, Projection, ProjectionInput, RawMsgpackInput, TypedInput, ValueInput};
+pub use projection::{
+    EventSourced, Freshness, Projected, Projection, ProjectionInput, RawMsgpackInput, TypedInput, ValueInput,
+};
 pub use read::{EventRow, RawPayload, Rows};
 pub use receipt::AppendReceipt;
 pub use status::{Diagnostics, Head, Stats};

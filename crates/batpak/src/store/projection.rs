@@ -2,7 +2,6 @@
 
 use crate::store::read::Scan;
 use crate::store::read::payload_of;
-use crate::store::shared::Shared;
 use crate::store::{Store, StoreError, json, payload};
 use batpak_core::{Event, EventHeader, EventKind, EventRef, Region};
 use batpak_index::Direction;
@@ -153,24 +152,80 @@ impl Store {
     /// `Decode` if a payload is not what the projection expects; `Erased` if one is gone; otherwise as
     /// [`get`](Self::get).
     pub fn project<T: EventSourced>(&self, entity: &str, freshness: &Freshness) -> Result<Option<T>, StoreError> {
-        let shared = self.shared();
-        shared.check_open()?;
         match freshness {
-            Freshness::Consistent => fold(shared, entity),
+            Freshness::Consistent => {
+                let mut projected = self.projected(entity);
+                projected.newest()?;
+                Ok(projected.state)
+            }
         }
+    }
+
+    /// The state of an entity, to be asked again and again: each time only what is new is read.
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak::prelude::*;
+    ///
+    /// #[derive(Debug, Default, PartialEq)]
+    /// struct Balance(i64);
+    ///
+    /// impl Projection for Balance {
+    ///     type Event = i64;
+    ///
+    ///     fn apply(&mut self, event: &Event<i64>) {
+    ///         self.0 += event.payload();
+    ///     }
+    /// }
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let store = Store::open(dir.path())?;
+    /// let account = Coordinate::new("account:7", "bank")?;
+    /// let mut balance = store.projected::<Balance>("account:7");
+    /// assert_eq!(balance.newest()?, None);
+    /// store.append(&account, EventKind::custom(1, 1), &500)?;
+    /// assert_eq!(balance.newest()?, Some(&Balance(500)));
+    /// # store.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn projected<T: EventSourced>(&self, entity: &str) -> Projected<T> {
+        let kinds = T::relevant_event_kinds();
+        let region = Region::entity(entity);
+        let region = if kinds.is_empty() { region } else { region.with_kinds(kinds.iter().copied()) };
+        Projected { store: self.clone(), region, state: None, next: 0 }
     }
 }
 
-fn fold<T: EventSourced>(shared: &Shared, entity: &str) -> Result<Option<T>, StoreError> {
-    let kinds = T::relevant_event_kinds();
-    let region = Region::entity(entity);
-    let region = if kinds.is_empty() { region } else { region.with_kinds(kinds.iter().copied()) };
-    let mut state: Option<T> = None;
-    let mut scan = Scan::new(shared, &region, 0..shared.visible(), Direction::Forward);
-    while let Some(ahead) = scan.next_to_read(shared, false)? {
-        scan.with_row(shared, &ahead.row, |record| take(&mut state, record))?;
+/// The state of an entity that is kept, and takes only the events that have come since.
+#[derive(Clone, Debug)]
+pub struct Projected<T> {
+    store: Store,
+    region: Region,
+    state: Option<T>,
+    /// Every event below it was taken or does not belong to it.
+    next: u64,
+}
+
+impl<T: EventSourced> Projected<T> {
+    /// The state, all events taken that are visible; `None` if there is none that matters. An error leaves the state as
+    /// it was before the event that it is about.
+    ///
+    /// # Errors
+    /// As [`Store::project`].
+    pub fn newest(&mut self) -> Result<Option<&T>, StoreError> {
+        let shared = self.store.shared();
+        shared.check_open()?;
+        let visible = shared.visible();
+        if self.next < visible {
+            let mut scan = Scan::new(shared, &self.region, self.next..visible, Direction::Forward);
+            while let Some(ahead) = scan.next_to_read(shared, false)? {
+                scan.with_row(shared, &ahead.row, |record| take(&mut self.state, record))?;
+                self.next = ahead.row.sequence() + 1;
+            }
+            self.next = visible;
+        }
+        Ok(self.state.as_ref())
     }
-    Ok(state)
 }
 
 /// Gives an event to the state.
