@@ -68,7 +68,7 @@ pub use blocks::{Bytes, Damaged};
 pub use build::{Builder, merge};
 pub use live::{Added, EntityHead, Known, Live, Marks};
 pub use matches::Matches;
-pub use merging::{FAN_IN, SMALL_PART, to_merge};
+pub use merging::{small_to_merge, to_merge};
 pub use part::{Part, Refused};
 pub use row::{Direction, Extras, Row};
 pub use tiers::{Index, IndexWriter, Tiers};

@@ -6,8 +6,9 @@
 use crate::store::StoreError;
 use crate::store::rebuild::offset_of;
 use crate::store::shared::{Shared, Writing};
-use batpak_index::{FAN_IN, Live, Part, SMALL_PART, WriteError, merge, to_merge};
+use batpak_index::{Live, Part, WriteError, merge, small_to_merge, to_merge};
 use batpak_segment::Position;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -91,7 +92,7 @@ fn run(shared: &Shared) {
     while freezing.wait() {
         // What fails now is tried again when the next live part ends, or at the close.
         let _ = shared.freeze_ended(writing, &|| freezing.goes_on());
-        let _ = shared.merge_parts(writing, FAN_IN, u64::MAX, &|| freezing.goes_on());
+        let _ = shared.merge_parts(writing, to_merge, &|| freezing.goes_on());
     }
 }
 
@@ -125,7 +126,7 @@ impl Shared {
             written.map_err(|error| not_written(&error))?;
         }
         // Small parts are made one, so that opening and closing again and again does not add files.
-        self.merge_parts(writing, 2, SMALL_PART, &|| true)
+        self.merge_parts(writing, small_to_merge, &|| true)
     }
 
     fn freeze(&self, live: &Live) -> Result<(), StoreError> {
@@ -142,20 +143,19 @@ impl Shared {
         Ok(())
     }
 
-    /// Merges parts as long as there are `enough` of one size, and at most `most` events of them.
+    /// Merges parts as long as `which` says which of their sizes.
     pub(crate) fn merge_parts(
         &self,
         writing: &Writing,
-        enough: usize,
-        most: u64,
+        which: fn(&[u64]) -> Option<Range<usize>>,
         goes_on: &dyn Fn() -> bool,
     ) -> Result<(), StoreError> {
         while goes_on() {
             let tiers = self.index.snapshot();
             let parts: Vec<&Part> = tiers.parts().map(|part| &**part).collect();
             let sizes: Vec<u64> = parts.iter().map(|part| part.rows().into()).collect();
-            let Some(which) = to_merge(&sizes, enough, most) else { break };
-            match self.merge_some(&parts[which], goes_on) {
+            let Some(some) = which(&sizes) else { break };
+            match self.merge_some(&parts[some], goes_on) {
                 Err(WriteError::Damaged(damaged)) => self.rebuild(&damaged)?,
                 Err(error) => return Err(not_written(&error)),
                 Ok(()) => {}
