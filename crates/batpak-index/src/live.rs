@@ -50,7 +50,7 @@ pub struct Added<'a> {
     pub kind: EventKind,
     /// What its record has beyond what stands here.
     pub extras: Extras,
-    /// Its tags, ids and key, see [`Live::marks`].
+    /// Its tags, ids and key, see [`Index::marks`](crate::Index::marks).
     pub marks: &'a [u64],
     /// Its idempotency key.
     pub key: Option<u128>,
