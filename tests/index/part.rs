@@ -92,7 +92,7 @@ fn what_is_no_part_is_refused_with_the_reason() {
     check([&bytes[..], &[0]].concat(), STORE, "its length does not match its header");
     let mut other = bytes.clone();
     other[8] = 99;
-    check(other, STORE, "it has version 99, not 3");
+    check(other, STORE, "it has version 99, not 4");
     let mut other = bytes;
     other[60] ^= 1;
     check(other, STORE, "its crc is wrong");
@@ -164,7 +164,7 @@ fn a_row_takes_little() {
         world.append(fact);
     }
     let bytes = bytes_of(&world);
-    assert!(bytes.len() < 100_000 * 30, "{} bytes", bytes.len());
+    assert!(bytes.len() < 100_000 * 50, "{} bytes", bytes.len());
 }
 
 #[test]
