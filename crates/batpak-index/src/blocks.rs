@@ -99,6 +99,12 @@ impl Blocks {
         (*self.bytes).as_ref().get(at..at + len + N).ok_or_else(|| self.damaged(at))
     }
 
+    /// Looks at a byte, checked or not, so that it is in reach when it is read.
+    #[inline]
+    pub(crate) fn touch(&self, at: usize) {
+        std::hint::black_box((*self.bytes).as_ref().get(at).copied());
+    }
+
     #[cold]
     pub(crate) fn damaged(&self, offset: usize) -> Damaged {
         Damaged { events: self.events.clone(), offset }

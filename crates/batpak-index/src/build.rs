@@ -41,6 +41,11 @@ impl Builder {
         }
     }
 
+    /// Makes room for so many events more.
+    pub fn reserve(&mut self, events: u64) {
+        self.rows.reserve(crate::part::index(events));
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()

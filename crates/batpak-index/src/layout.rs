@@ -262,27 +262,12 @@ pub(crate) fn bytes_of_u128(value: u128) -> [u8; 16] {
     value.to_le_bytes()
 }
 
-/// Appends the values of a row.
-pub(crate) fn push_row(out: &mut Vec<u8>, fields: &[Bounds; FIELDS], values: &[u64; FIELDS]) {
-    let mut row = [0; ROW_WINDOW];
-    let mut at = 0;
-    for (bounds, value) in fields.iter().zip(values) {
-        put(&mut row, at, (value - bounds.min).to_le_bytes());
-        at += bounds.width();
-    }
-    out.extend_from_slice(&row[..at]);
-}
-
-/// Appends a row of a list of its entity.
-pub(crate) fn push_copy(out: &mut Vec<u8>, number: u32, fields: &[Bounds; FIELDS], values: &[u64; FIELDS]) {
-    out.extend_from_slice(&bytes_of_u32(number));
-    push_row(out, fields, values);
-}
-
-/// How to read rows.
+/// How rows are laid out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RowShape {
+    /// Of each value: where it begins, the bits that it has, and the least one, which is not stored.
     fields: [(usize, u64, u64); FIELDS],
+    len: usize,
 }
 
 impl RowShape {
@@ -295,7 +280,22 @@ impl RowShape {
             let mask = if bits == 0 { 0 } else { u64::MAX >> (64 - bits) };
             (begin, mask, bounds.min)
         });
-        Self { fields: shape }
+        Self { fields: shape, len: at }
+    }
+
+    /// Appends the values of a row.
+    pub(crate) fn push_row(&self, out: &mut Vec<u8>, values: &[u64; FIELDS]) {
+        let mut row = [0; ROW_WINDOW];
+        for ((at, _, min), value) in self.fields.iter().zip(values) {
+            put(&mut row, *at, (value - min).to_le_bytes());
+        }
+        out.extend_from_slice(&row[..self.len]);
+    }
+
+    /// Appends a row of a list of its entity.
+    pub(crate) fn push_copy(&self, out: &mut Vec<u8>, number: u32, values: &[u64; FIELDS]) {
+        out.extend_from_slice(&bytes_of_u32(number));
+        self.push_row(out, values);
     }
 
     /// The values of the row at the beginning of these bytes.

@@ -3,8 +3,8 @@
 use crate::blocks::{Blocks, Bytes, Damaged};
 use crate::hash::Seed;
 use crate::layout::{
-    self, BUCKET_LEN, COPY_WINDOW, CRC_LEN, ENTRY_LEN, Entry, Header, NAME_LEN, ROW_NUMBER_LEN, ROW_WINDOW, RowShape, Sections, Unusable,
-    ZONE_LEN,
+    self, BUCKET_LEN, COPY_WINDOW, CRC_LEN, ENTRY_LEN, Entry, Header, NAME_LEN, ROW_NUMBER_LEN, ROW_WINDOW, RowShape,
+    Sections, Unusable, ZONE_LEN,
 };
 use crate::row::Row;
 use batpak_core::{Coordinate, EventHash};
@@ -250,10 +250,26 @@ impl Part {
         Ok(layout::entry(bytes))
     }
 
+    fn bucket_of(&self, hash: u64) -> usize {
+        let bucket = hash.checked_shr(u64::BITS - self.header.bucket_bits).unwrap_or(0);
+        self.sections.buckets + index(bucket) * BUCKET_LEN
+    }
+
+    /// Looks at what [`find`](Self::find) begins with. Of several parts the memory brings all at once.
+    pub(crate) fn touch_bucket(&self, hash: u64) {
+        self.blocks.touch(self.bucket_of(hash));
+    }
+
+    /// Looks at what [`find`](Self::find) goes on with.
+    pub(crate) fn touch_entries(&self, hash: u64) {
+        if let Ok(bytes) = self.blocks.get(self.bucket_of(hash), BUCKET_LEN) {
+            self.blocks.touch(self.sections.entries + layout::u32_at(bytes, 0) as usize * ENTRY_LEN);
+        }
+    }
+
     /// Which rows have the value with this hash, and those with another value that has the same hash.
     pub(crate) fn find(&self, hash: u64) -> Result<Postings, Damaged> {
-        let bucket = hash.checked_shr(u64::BITS - self.header.bucket_bits).unwrap_or(0);
-        let at = self.sections.buckets + index(bucket) * BUCKET_LEN;
+        let at = self.bucket_of(hash);
         let bytes = self.blocks.get(at, 2 * BUCKET_LEN)?;
         let (from, to) = (layout::u32_at(bytes, 0), layout::u32_at(bytes, BUCKET_LEN));
         if from > to || u64::from(to) > self.header.entries {

@@ -4,7 +4,7 @@
 //! behind the other. Nothing is held in memory but the order of the names.
 
 use crate::blocks::Damaged;
-use crate::layout::{self, BLOCK, Bounds, CRC_LEN, Entry, FIELDS, Header, NamePlace, Sections, ZONE_ROWS};
+use crate::layout::{self, BLOCK, Bounds, CRC_LEN, Entry, FIELDS, Header, NamePlace, RowShape, Sections, ZONE_ROWS};
 use crate::part::{index, is_dense, words};
 use crate::row::{COORDINATE, TIME};
 use batpak_core::EventHash;
@@ -266,6 +266,7 @@ fn write_rows<S: Source>(
     goes_on: &dyn Fn() -> bool,
 ) -> Result<(), WriteError> {
     let (mut rows, mut zones) = (Section::at(sections.rows), Section::at(sections.zones));
+    let shape = RowShape::of(&header.fields);
     let mut zone = Bounds::NONE;
     let mut done = 0;
     for (source, numbers) in sources.iter().zip(&names.numbers) {
@@ -273,7 +274,7 @@ fn write_rows<S: Source>(
             ask(goes_on, done)?;
             let values = values_of(*source, numbers, row)?;
             zone.include(Bounds { min: values[TIME], max: values[TIME] });
-            layout::push_row(&mut rows.buffer, &header.fields, &values);
+            shape.push_row(&mut rows.buffer, &values);
             rows.pass_on(sink)?;
             done += 1;
             if done.is_multiple_of(ZONE_ROWS) || done == header.rows {
@@ -364,8 +365,8 @@ fn row_of<S: Source>(merged: &MergedEntries<'_, S>) -> Result<usize, WriteError>
 }
 
 /// Writes the rows of one entry after the other.
-struct ListsWriter<'h> {
-    header: &'h Header,
+struct ListsWriter {
+    shape: RowShape,
     rows: u32,
     postings: Section,
     /// How many numbers would fit before what comes next.
@@ -375,10 +376,10 @@ struct ListsWriter<'h> {
     bits: Vec<u64>,
 }
 
-impl<'h> ListsWriter<'h> {
-    fn new(header: &'h Header, sections: &Sections) -> Self {
+impl ListsWriter {
+    fn new(header: &Header, sections: &Sections) -> Self {
         Self {
-            header,
+            shape: RowShape::of(&header.fields),
             rows: u32::try_from(header.rows).unwrap_or(u32::MAX),
             postings: Section::at(sections.postings),
             numbers: 0,
@@ -431,7 +432,7 @@ impl<'h> ListsWriter<'h> {
     ) -> Result<usize, WriteError> {
         merged.visit(|which, number, row| {
             let values = values_of(merged.sources[which], &names.numbers[which], number)?;
-            layout::push_copy(&mut self.copies.buffer, row, &self.header.fields, &values);
+            self.shape.push_copy(&mut self.copies.buffer, row, &values);
             Ok(())
         })?;
         self.copies.pass_on(sink)?;

@@ -381,16 +381,16 @@ impl Scan {
         Ok(())
     }
 
-    /// The next event of the region.
+    /// The event of the row that was given last.
     #[inline]
-    pub(crate) fn next_event<P>(
+    pub(crate) fn event<P>(
         &mut self,
         shared: &Shared,
+        row: &Row,
         decode: DecodePayload<P>,
-    ) -> Result<Option<StoredEvent<P>>, StoreError> {
-        let Some(row) = self.next_to_read(shared)? else { return Ok(None) };
-        let coordinate = self.coordinate(shared, &row)?;
-        self.with_row(shared, &row, |event| decoded(event, coordinate, decode)).map(Some)
+    ) -> Result<StoredEvent<P>, StoreError> {
+        let coordinate = self.coordinate(shared, row)?;
+        self.with_row(shared, row, |event| decoded(event, coordinate, decode))
     }
 
     /// Shows the event of a row. The segment is looked up once for all of its events.
