@@ -15,6 +15,7 @@ mod json;
 mod look_up;
 mod open;
 mod options;
+mod part_check;
 mod part_file;
 mod payload;
 mod place;
@@ -49,7 +50,7 @@ pub use read::{EventRow, RawPayload, Rows};
 pub use receipt::AppendReceipt;
 pub use status::{Diagnostics, Head, Stats};
 pub use submit::Ticket;
-pub use verify::ChainReport;
+pub use verify::{ChainReport, Finding, Subject, VerifyReport, verify};
 
 use background::Background;
 use shared::Shared;

@@ -9,7 +9,7 @@ use crate::store::rebuild::rebuilt;
 use crate::store::shared::{Shared, Side, Writing};
 use crate::store::{Environment, Inner, Store, StoreConfig, StoreError};
 use batpak_index::{Damaged, Index, Part, Refused};
-use batpak_segment::{LogReader, Repair, SharedWatermark, Unrecovered};
+use batpak_segment::{LogReader, Repair, SharedWatermark, Torn, Unrecovered};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,6 +49,12 @@ pub struct TornEnd {
     pub bytes: u64,
     /// Number of whole commits in them, which followed a bad place.
     pub commits: u64,
+}
+
+impl From<Torn> for TornEnd {
+    fn from(torn: Torn) -> Self {
+        Self { segment: torn.segment, offset: torn.offset, bytes: torn.bytes, commits: torn.frames }
+    }
 }
 
 /// What opening a store found.
@@ -204,12 +210,7 @@ pub(crate) struct Restored {
 pub(crate) fn restore(config: &StoreConfig, reader: &LogReader, repair: &Repair) -> Result<Restored, StoreError> {
     let files = PartFiles { config, log: reader };
     let listed = if files.are_wanted() { files.list().unwrap_or_default() } else { Vec::new() };
-    let torn = repair.torn.map(|torn| TornEnd {
-        segment: torn.segment,
-        offset: torn.offset,
-        bytes: torn.bytes,
-        commits: torn.frames,
-    });
+    let torn = repair.torn.map(TornEnd::from);
     let mut report = OpenIndexReport {
         path: OpenIndexPath::Rebuild,
         events_restored: 0,
