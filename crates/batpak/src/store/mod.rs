@@ -25,6 +25,7 @@ mod read;
 mod rebuild;
 mod receipt;
 mod room;
+mod salvage;
 mod shared;
 mod status;
 mod submit;
@@ -48,6 +49,7 @@ pub use projection::{
 };
 pub use read::{EventRow, RawPayload, Rows};
 pub use receipt::AppendReceipt;
+pub use salvage::{LOST, Lost, Rehashed, SalvageReport, salvage};
 pub use status::{Diagnostics, Head, Stats};
 pub use submit::Ticket;
 pub use verify::{ChainReport, Finding, Subject, VerifyReport, verify};
