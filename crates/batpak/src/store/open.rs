@@ -149,6 +149,8 @@ impl Store {
         let watermark = watermark_of(&config)?;
         let shown = shown_by(watermark.as_ref(), &config)?;
         let (reader, repair) = LogReader::open_with_report(&env, &config.data_dir, config.fd_budget)?;
+        // What was closed is durable, all of it: an older watermark that stands beside it hides nothing.
+        let shown = if repair.closed_cleanly { u64::MAX } else { shown };
         let Restored { parts, mut report, .. } = restore(&config, &reader, &repair)?;
         let (index, writer) = Index::new(reader.store_id(), parts);
         report.elapsed = env.clock.monotonic().saturating_sub(start);
