@@ -174,6 +174,11 @@ fn read_past_header(fs: &dyn FileSystem, path: PathBuf, name: &str) -> Option<Se
     let n = read_full(&*file, &mut bytes, 0).ok()?;
     let len = file.len().ok()?;
     let fields = layout::header_fields(&bytes);
+    if let HeaderBytes::Header(header) = layout::decode_header(&bytes[..n]) {
+        // It has only the name of another.
+        let ends = Ends { link: None, seal: None, len };
+        return Some(SegmentFile { path, header, is_whole: true, header_crc: layout::header_crc(&bytes), ends });
+    }
     // A writer gives all three the same value.
     let ids = [fields.segment_id, fields.first_link, fields.last_link];
     let segment_id = ids.into_iter().filter(|_| n == bytes.len()).find(|id| holds_frames(&file, id))?;

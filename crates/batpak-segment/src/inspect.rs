@@ -14,6 +14,7 @@ use crate::scan::Last;
 use crate::tail::FoundTail;
 use crate::walk::{Ending, Walk, past_errors};
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::ControlFlow::{self, Continue};
 use std::path::{Path, PathBuf};
 
@@ -24,7 +25,8 @@ pub enum Step<'a> {
     Segment(u64),
     /// A record that is as it was written: its crc says so.
     Record(Position, &'a [u8]),
-    /// What stands where a record should be, which is not as it was written. Its length may be wrong too.
+    /// What stands where a record should be, which is not as it was written: nothing if no length can be right. It is
+    /// about the defect before it.
     Broken(Position, &'a [u8]),
     /// What is wrong, and where. Records behind it may be missing: their sequences are.
     Defect(LogError),
@@ -94,7 +96,10 @@ impl Inspection {
     /// # Errors
     /// `NoLog` if there is nothing that is named like a segment; I/O errors of the directory.
     pub fn open(env: &Environment, dir: &Path) -> Result<Self, LogError> {
-        let (mut segments, mut defects) = survey(&*env.file_system, dir)?;
+        let (mut segments, mut defects) = match survey(&*env.file_system, dir) {
+            Err(error) if is_no_directory(&error) => return Err(LogError::NoLog { path: dir.to_owned() }),
+            listed => listed?,
+        };
         if segments.is_empty() && defects.is_empty() {
             return Err(LogError::NoLog { path: dir.to_owned() });
         }
@@ -336,6 +341,10 @@ impl SoFar {
             Err(error) => Some(error),
         }
     }
+}
+
+fn is_no_directory(error: &LogError) -> bool {
+    matches!(error, LogError::Io { operation: "list", source, .. } if source.kind() == io::ErrorKind::NotFound)
 }
 
 /// The store id of most segments; of those that are as frequent, the one of the first.

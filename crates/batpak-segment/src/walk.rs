@@ -165,6 +165,18 @@ pub(crate) enum Ending {
     Damaged,
 }
 
+/// What follows a broken item.
+#[derive(Clone, Copy)]
+enum Behind {
+    /// An item that begins at this offset.
+    Item(u64),
+    /// Nothing that can be told apart.
+    Nothing,
+}
+
+/// The longest item that is looked for behind one whose length may be wrong: what is no item mostly claims to be longer.
+const SOUGHT_MAX: u32 = 1 << 20;
+
 type Flow<T = ()> = ControlFlow<(), T>;
 
 impl<'s> Walk<'s> {
@@ -343,29 +355,74 @@ impl<'s> Walk<'s> {
         sequences: Range<u64>,
         each: &mut F,
     ) -> Flow<io::Result<()>> {
-        let id = self.id();
         let mut offset = frame + FRAME_HEADER_LEN as u64;
         for sequence in sequences {
-            let (crc, bytes) = match self.item_at(offset, limit) {
-                Ok(Some(item)) => item,
-                Ok(None) => break,
+            let position = Position { sequence, offset };
+            let next = match self.is_whole(position, limit) {
+                Ok(true) => None,
+                Ok(false) => match self.behind_broken(position, limit) {
+                    Ok(Some(next)) => Some(next),
+                    Ok(None) => break,
+                    Err(error) => return Continue(Err(error)),
+                },
                 Err(error) => return Continue(Err(error)),
             };
-            let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-            if layout::item_crc(len, bytes, NO_SEQUENCE, id) == crc {
-                break;
-            }
-            let is_whole = layout::item_crc(len, bytes, sequence, id) == crc;
-            let (position, next) =
-                (Position { sequence, offset }, offset + (ITEM_HEADER_LEN + bytes.len()) as u64);
-            each(if is_whole { Step::Record(position, bytes) } else { Step::Broken(position, bytes) })?;
-            offset = next;
+            let content = match self.content_of(offset, limit, next) {
+                Ok(content) => content,
+                Err(error) => return Continue(Err(error)),
+            };
+            let end = offset + (ITEM_HEADER_LEN + content.len()) as u64;
+            each(if next.is_none() { Step::Record(position, content) } else { Step::Broken(position, content) })?;
+            offset = match next {
+                None => end,
+                Some(Behind::Item(next)) => next,
+                Some(Behind::Nothing) => break,
+            };
         }
         Continue(Ok(()))
     }
 
-    /// The crc and the content of an item, if it ends before `limit`.
-    fn item_at(&mut self, at: u64, limit: u64) -> io::Result<Option<(u32, &[u8])>> {
+    /// Whether the item at a position is the record with its sequence.
+    fn is_whole(&mut self, Position { sequence, offset }: Position, limit: u64) -> io::Result<bool> {
+        let id = self.id();
+        let item = self.item_at(offset, limit)?;
+        Ok(item.is_some_and(|(len, crc, content)| layout::item_crc(len, content, sequence, id) == crc))
+    }
+
+    /// What follows an item that is not whole; nothing if there is none, because the records have ended.
+    fn behind_broken(&mut self, at: Position, limit: u64) -> io::Result<Option<Behind>> {
+        if self.is_whole(Position { sequence: NO_SEQUENCE, ..at }, limit)? {
+            return Ok(None);
+        }
+        let end = self.reading.end_of_content(at.offset)?.unwrap_or(at.offset).min(limit);
+        if end < at.offset + FRAME_ALIGN as u64 {
+            return Ok(None);
+        }
+        // Its length may be what is wrong: the next one is where its crc is right.
+        let mut offset = at.offset + ITEM_HEADER_LEN as u64;
+        while offset < end {
+            let head = self.reading.bytes_at(offset, ITEM_HEADER_LEN)?;
+            let may_begin = head.len() >= ITEM_HEADER_LEN && layout::decode_item_header(head).0 <= SOUGHT_MAX;
+            if may_begin && self.is_whole(Position { sequence: at.sequence + 1, offset }, limit)? {
+                return Ok(Some(Behind::Item(offset)));
+            }
+            offset += 1;
+        }
+        Ok(Some(Behind::Nothing))
+    }
+
+    /// The content of the item at `at`, which ends where the one behind it begins, if there is one.
+    fn content_of(&mut self, at: u64, limit: u64, behind: Option<Behind>) -> io::Result<&[u8]> {
+        if let Some(Behind::Item(next)) = behind {
+            let len = usize::try_from(next - at).unwrap_or(usize::MAX);
+            let item = self.reading.bytes_at(at, len)?;
+            return Ok(item.get(ITEM_HEADER_LEN..len).unwrap_or(&[]));
+        }
+        Ok(self.item_at(at, limit)?.map_or(&[], |(_, _, content)| content))
+    }
+
+    /// The length, the crc and the content of an item, if it ends before `limit`.
+    fn item_at(&mut self, at: u64, limit: u64) -> io::Result<Option<(u32, u32, &[u8])>> {
         let limit = limit.min(self.reading.file.len()?);
         let head = self.reading.bytes_at(at, ITEM_HEADER_LEN)?;
         if head.len() < ITEM_HEADER_LEN {
@@ -378,7 +435,7 @@ impl<'s> Walk<'s> {
         }
         let need = ITEM_HEADER_LEN + len as usize;
         let bytes = self.reading.bytes_at(at, need)?;
-        Ok(bytes.get(ITEM_HEADER_LEN..need).map(|content| (crc, content)))
+        Ok(bytes.get(ITEM_HEADER_LEN..need).map(|content| (len, crc, content)))
     }
 
     /// Only zeros stand behind a seal.

@@ -269,8 +269,12 @@ struct Verifier<'c, F> {
     heads: VecDeque<(u64, LogHead)>,
     parts: PartChecks<'c>,
     segment: Option<u64>,
-    /// The first place since the last event where something was wrong.
+    /// Where something was wrong last: segment and offset.
     defect: Option<(Option<u64>, Option<u64>)>,
+    /// Whether events were read since.
+    is_behind: bool,
+    /// The segment of which it was told that events in it stand behind later ones.
+    repeats: Option<Option<u64>>,
     report: VerifyReport,
     each: F,
 }
@@ -286,6 +290,8 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
             parts,
             segment: None,
             defect: None,
+            is_behind: false,
+            repeats: None,
             report: VerifyReport::default(),
             each,
         }
@@ -301,7 +307,10 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
             }
             Step::Defect(error) => {
                 let finding = Finding::of(Subject::Segment, error.into());
-                self.defect.get_or_insert((finding.segment, finding.offset));
+                if self.defect.is_none() || self.is_behind {
+                    self.defect = Some((finding.segment, finding.offset));
+                    self.is_behind = false;
+                }
                 self.find(finding)
             }
             Step::Broken(..) => Continue(()),
@@ -315,10 +324,13 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
 
     #[inline]
     fn record(&mut self, position: Position, bytes: &[u8]) -> ControlFlow<()> {
-        if position.sequence != self.next {
+        if position.sequence < self.next {
+            return self.repeated(position);
+        }
+        if position.sequence > self.next {
             self.missing(position.sequence)?;
         }
-        self.defect = None;
+        self.is_behind = true;
         self.next = position.sequence + 1;
         match decode_at(position, bytes) {
             Ok(event) => self.event(position, &event),
@@ -330,17 +342,23 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
         }
     }
 
-    /// The event `end` stands where another one belongs: those up to it were not there.
+    /// An event stands behind one that comes after it. It is told once for each segment.
+    fn repeated(&mut self, position: Position) -> ControlFlow<()> {
+        if self.repeats.replace(self.segment) == Some(self.segment) {
+            return Continue(());
+        }
+        let reason = format!("event {} stands behind event {}", position.sequence, self.next - 1);
+        let (segment, offset) = (self.segment, Some(position.offset));
+        self.about_event(position, StoreError::Corrupt { segment, offset, reason })
+    }
+
+    /// The events up to `end` were not there.
     fn missing(&mut self, end: u64) -> ControlFlow<()> {
-        let events = self.next..end.max(self.next);
+        let events = self.next..end;
         self.tree = None;
         self.report.events_lost += events.end - events.start;
         let (segment, offset) = self.defect.unwrap_or((self.segment, None));
-        let reason = if events.is_empty() {
-            format!("event {end} stands behind event {}", self.next.saturating_sub(1))
-        } else {
-            format!("events {} to {} cannot be read", events.start, events.end - 1)
-        };
+        let reason = format!("events {} to {} cannot be read", events.start, events.end - 1);
         let error = StoreError::Corrupt { segment, offset, reason };
         self.find(Finding { events, ..Finding::of(Subject::Event, error) })
     }

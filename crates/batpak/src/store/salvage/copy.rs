@@ -6,11 +6,11 @@ use crate::store::read::decode_at;
 use crate::store::{StoreConfig, StoreError};
 use batpak_core::{Coordinate, EventHash, EventId, EventRef, write_lost};
 use batpak_segment::{Frame, Inspection, Log, LogConfig, Position, Step, Unrecovered};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::ops::ControlFlow::{Break, Continue};
 
-/// A commit of the new store is written when it is as long as this, in bytes.
+/// A commit of the new store is written when it is as long as this, in bytes, or as an eighth of a segment.
 const FRAME_BYTES: u64 = 1 << 20;
 
 pub(super) fn copy(from: &StoreConfig, into: &StoreConfig, plan: Plan) -> Result<SalvageReport, StoreError> {
@@ -21,7 +21,9 @@ pub(super) fn copy(from: &StoreConfig, into: &StoreConfig, plan: Plan) -> Result
     let mut copier = Copier {
         log: &log,
         frame: Frame::new(),
+        frame_bytes: FRAME_BYTES.min(into.segment_max_bytes / 8),
         stubs: plan.stubs,
+        proven: plan.proven,
         next: 0,
         end: plan.end,
         millis: 0,
@@ -42,7 +44,9 @@ pub(super) fn copy(from: &StoreConfig, into: &StoreConfig, plan: Plan) -> Result
 struct Copier<'l> {
     log: &'l Log,
     frame: Frame,
+    frame_bytes: u64,
     stubs: BTreeMap<u64, Stub>,
+    proven: BTreeSet<u64>,
     next: u64,
     end: u64,
     /// The millisecond in the last id.
@@ -61,7 +65,11 @@ struct Relinked {
 
 impl Copier<'_> {
     fn step(&mut self, step: &Step<'_>) -> Result<(), StoreError> {
-        let (Step::Record(position, bytes) | Step::Broken(position, bytes)) = *step else { return Ok(()) };
+        let (position, bytes) = match *step {
+            Step::Record(position, bytes) => (position, bytes),
+            Step::Broken(position, bytes) if self.proven.contains(&position.sequence) => (position, bytes),
+            _ => return Ok(()),
+        };
         let is_lost = self.stubs.contains_key(&position.sequence);
         if is_lost || position.sequence < self.next || position.sequence >= self.end {
             return Ok(());
@@ -132,7 +140,7 @@ impl Copier<'_> {
     fn put<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> Result<T, StoreError> {
         let Ok(written) = self.frame.push_with(|out| Ok::<_, Infallible>(write(out)));
         self.next += 1;
-        if self.frame.encoded_len() >= FRAME_BYTES {
+        if self.frame.encoded_len() >= self.frame_bytes {
             self.write()?;
         }
         Ok(written)

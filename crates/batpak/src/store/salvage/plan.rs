@@ -6,7 +6,7 @@ use crate::store::{StoreConfig, StoreError};
 use batpak_core::{Chain, ChainError, EventHash, EventRef};
 use batpak_segment::{Inspection, LogError, Position, Step};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::ops::ControlFlow::Continue;
 use std::rc::Rc;
 
@@ -23,6 +23,8 @@ pub(super) struct Stub {
 pub(super) struct Plan {
     /// By sequence, one for each lost event before `end`.
     pub(super) stubs: BTreeMap<u64, Stub>,
+    /// Events that are saved though their checksum is wrong.
+    pub(super) proven: BTreeSet<u64>,
     /// One past the last event that is saved.
     pub(super) end: u64,
     pub(super) lost: Vec<Lost>,
@@ -78,10 +80,14 @@ struct Planner {
     lost: Vec<Lost>,
     missing: Vec<Missing>,
     /// Those of which the hash is proven.
-    proven: BTreeMap<u64, Stub>,
+    known: BTreeMap<u64, Stub>,
+    /// Events with a wrong checksum whose hash follows.
+    proven: BTreeSet<u64>,
     segment: Option<u64>,
-    /// The first place since the last event where something was wrong.
+    /// Where something was wrong last.
     defect: Option<Lost>,
+    /// Whether all that was wrong there is behind.
+    is_behind: bool,
 }
 
 impl Planner {
@@ -100,8 +106,10 @@ impl Planner {
             StoreError::Corrupt { segment, offset, .. } => (*segment, *offset),
             _ => (self.segment, None),
         };
-        let lost = Lost { first: 0, count: None, segment, offset, reason: in_one_line(&error) };
-        self.defect.get_or_insert(lost);
+        if self.defect.is_none() || self.is_behind {
+            self.defect = Some(Lost { first: 0, count: None, segment, offset, reason: in_one_line(&error) });
+            self.is_behind = false;
+        }
     }
 
     fn record(&mut self, position: Position, bytes: &[u8]) {
@@ -110,7 +118,7 @@ impl Planner {
             return;
         }
         self.pass_to(position.sequence);
-        self.defect = None;
+        self.is_behind = true;
         self.next = position.sequence + 1;
         let result = decode_at(position, bytes).and_then(|event| self.event(&event, true));
         if let Err(error) = result {
@@ -121,14 +129,17 @@ impl Planner {
 
     /// What has a wrong checksum is taken only if its hash follows.
     fn broken(&mut self, position: Position, bytes: &[u8]) {
-        let Ok(event) = decode_at(position, bytes) else { return };
         if position.sequence < self.next {
             return;
         }
+        self.is_behind = false;
+        let Ok(event) = decode_at(position, bytes) else { return };
         if self.follows(&event) {
             self.pass_to(position.sequence);
             self.next = position.sequence + 1;
-            let _follows = self.event(&event, false);
+            self.is_behind = true;
+            let taken = self.event(&event, false);
+            self.proven.extend(taken.ok().map(|()| position.sequence));
         } else {
             self.claim(&event);
         }
@@ -144,7 +155,7 @@ impl Planner {
     fn pass_to(&mut self, end: u64) {
         let Some(count) = end.checked_sub(self.next).filter(|count| *count > 0) else { return };
         let unknown = || Lost { first: 0, count: None, segment: self.segment, offset: None, reason: "they are not there".to_owned() };
-        let lost = self.defect.take().unwrap_or_else(unknown);
+        let lost = self.defect.clone().unwrap_or_else(unknown);
         self.lose(count, Lost { first: self.next, ..lost });
     }
 
@@ -201,22 +212,22 @@ impl Planner {
             after: after.map_or(0, |last| last + 1),
         }));
         if let Some(Claim { sequence, revision, hash }) = proven {
-            self.proven.insert(sequence, Stub { entity: Rc::clone(name), revision, hash: Some(hash) });
+            self.known.insert(sequence, Stub { entity: Rc::clone(name), revision, hash: Some(hash) });
         }
     }
 
     fn finish(mut self) -> Result<Plan, StoreError> {
-        if let Some(lost) = self.defect.take() {
+        if let Some(lost) = self.defect.take().filter(|_| !self.is_behind) {
             self.lost.push(Lost { first: self.next, ..lost });
         }
         let stubs = self.place()?;
-        Ok(Plan { stubs, end: self.next, lost: self.lost })
+        Ok(Plan { stubs, proven: self.proven, end: self.next, lost: self.lost })
     }
 
     /// Finds a place for each missing event among those that are lost. Where there is a way to place them all, taking at
     /// each place the one that must come first is one.
     fn place(&mut self) -> Result<BTreeMap<u64, Stub>, StoreError> {
-        let mut proven = std::mem::take(&mut self.proven);
+        let mut known = std::mem::take(&mut self.known);
         let mut stubs = BTreeMap::new();
         let mut missing = std::mem::take(&mut self.missing);
         missing.sort_unstable_by_key(|missing| Reverse(missing.after));
@@ -227,7 +238,7 @@ impl Planner {
             while let Some(next) = missing.pop_if(|missing| missing.after <= sequence) {
                 ready.push(Reverse(next));
             }
-            if let Some(stub) = proven.remove(&sequence) {
+            if let Some(stub) = known.remove(&sequence) {
                 stubs.insert(sequence, stub);
                 continue;
             }
@@ -243,7 +254,7 @@ impl Planner {
             };
             stubs.insert(sequence, stub);
         }
-        if let Some((sequence, _)) = proven.pop_first() {
+        if let Some((sequence, _)) = known.pop_first() {
             let reason = format!("event {sequence} is there twice");
             return Err(StoreError::Corrupt { segment: None, offset: None, reason });
         }
