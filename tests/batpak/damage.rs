@@ -14,15 +14,15 @@ fn small() -> (Machine, Vec<Seen>) {
     let config = machine.config().with_segment_max_bytes(8 << 10);
     for part in 0..2_usize {
         let store = Store::open(config.clone()).expect("open");
-        for n in 0..18_usize {
+        for n in 0..12_usize {
             let place = at(["a", "b", "c"][n % 3], ["x", "y"][part]);
-            let text = "x".repeat([2400, 20, 600][n % 3]);
+            let text = "x".repeat([2600, 20, 600][n % 3]);
             append(&store, &place, &json!({"n": n, "text": text}));
         }
         store.close().expect("close");
     }
     let store = machine.open_read_only();
-    assert_eq!(store.verify_chain().expect("a whole chain").events, 36);
+    assert_eq!(store.verify_chain().expect("a whole chain").events, 24);
     let events = read(&store).expect("it can be read");
     (machine, events)
 }
@@ -80,15 +80,18 @@ fn outcome(opened: Result<Store, StoreError>, events: &[Seen], what: &str) -> Ou
     Outcome::Prefix
 }
 
-/// The store is right, or says what is wrong; and a verification always says it.
+/// The store is right, or says what is wrong; and a verification always says it, of a file of the index only if it is
+/// not as good as it was: nobody reads what stands between its blocks.
 #[track_caller]
-fn check(machine: &Machine, events: &[Seen], what: &str) {
+fn check(machine: &Machine, path: &Path, events: &[Seen], what: &str) {
     let outcome = outcome(Store::open_read_only(machine.config()), events, what);
     let (found, verified) = findings(machine.config());
     let is_placed = |finding: &Finding| !finding.events.is_empty() || names_the_place(&finding.error);
     assert!(found.iter().all(is_placed), "{what}: {found:?}");
+    let is_derived = path.extension().is_some_and(|extension| extension == "index");
+    let is_same = is_derived && matches!(outcome, Outcome::Same) && verified.head.is_some();
     let is_told = !found.is_empty() || !verified.closed_cleanly;
-    assert!(is_told, "{what}: {outcome:?}, and nothing is found");
+    assert!(is_told || is_same, "{what}: {outcome:?}, and nothing is found");
 }
 
 /// The same of a writer, which may not write over what is damaged.
@@ -113,7 +116,7 @@ fn on_all_files(each: impl Fn(&Machine, &PathBuf, &[u8], &[Seen], usize) + Sync)
     let (machine, events) = small();
     let read = machine.contents().into_iter().filter(|(path, _)| is_read(path));
     let total: usize = read.map(|(_, bytes)| bytes.len()).sum();
-    assert!((52 << 10..72 << 10).contains(&total), "{total} bytes");
+    assert!((52 << 10..76 << 10).contains(&total), "{total} bytes: {:?}", machine.contents().iter().map(|f| (f.0.clone(), f.1.len())).collect::<Vec<_>>());
     std::thread::scope(|scope| {
         for half in 0..2_usize {
             let (machine, events, each) = (machine.copy(), &events, &each);
@@ -139,7 +142,7 @@ fn no_changed_byte_goes_unnoticed() {
                 changed[at] = value;
                 machine.files.write(path, changed);
                 let what = format!("{} byte {at} is {value:#04x}, was {:#04x}", path.display(), bytes[at]);
-                check(machine, events, &what);
+                check(machine, path, events, &what);
                 if at % 37 == 0 {
                     check_writing(machine, events, &what);
                 }
@@ -154,7 +157,7 @@ fn no_cut_file_goes_unnoticed() {
         for len in (half..bytes.len()).step_by(2) {
             machine.files.write(path, bytes[..len].to_vec());
             let what = format!("{} has {len} of {} bytes", path.display(), bytes.len());
-            check(machine, events, &what);
+            check(machine, path, events, &what);
             if len % 37 == 0 {
                 check_writing(machine, events, &what);
             }
@@ -173,14 +176,14 @@ fn no_swapped_or_missing_file_goes_unnoticed() {
         check_writing(&missing, &events, &what);
         // An index that is not there is made again, and nothing is wrong with that.
         if one.extension().is_some_and(|extension| extension == "fbat") {
-            check(&missing, &events, &what);
+            check(&missing, one, &events, &what);
         }
         for (other, others) in files.iter().filter(|(other, _)| one != other) {
             let swapped = machine.copy();
             let check = |machine: &Machine, what: &str| {
                 check_writing(machine, &events, what);
                 if is_read(one) {
-                    check(machine, &events, what);
+                    check(machine, one, &events, what);
                 } else {
                     outcome(Store::open_read_only(machine.config()), &events, what);
                 }
