@@ -116,7 +116,11 @@ fn on_all_files(each: impl Fn(&Machine, &PathBuf, &[u8], &[Seen], usize) + Sync)
     let (machine, events) = small();
     let read = machine.contents().into_iter().filter(|(path, _)| is_read(path));
     let total: usize = read.map(|(_, bytes)| bytes.len()).sum();
-    assert!((52 << 10..76 << 10).contains(&total), "{total} bytes: {:?}", machine.contents().iter().map(|f| (f.0.clone(), f.1.len())).collect::<Vec<_>>());
+    assert!(
+        (52 << 10..76 << 10).contains(&total),
+        "{total} bytes: {:?}",
+        machine.contents().iter().map(|f| (f.0.clone(), f.1.len())).collect::<Vec<_>>()
+    );
     std::thread::scope(|scope| {
         for half in 0..2_usize {
             let (machine, events, each) = (machine.copy(), &events, &each);
@@ -168,7 +172,8 @@ fn no_cut_file_goes_unnoticed() {
 #[test]
 fn no_swapped_or_missing_file_goes_unnoticed() {
     let (machine, events) = small();
-    let files: Vec<_> = machine.contents().into_iter().filter(|(path, _)| path.extension().is_some_and(|e| e != "lock")).collect();
+    let files: Vec<_> =
+        machine.contents().into_iter().filter(|(path, _)| path.extension().is_some_and(|e| e != "lock")).collect();
     for (one, bytes) in &files {
         let missing = machine.copy();
         missing.remove(one);

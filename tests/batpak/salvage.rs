@@ -30,7 +30,10 @@ fn is_lost(lost: &[Lost], sequence: u64) -> bool {
 pub(crate) fn check(machine: &Machine, before: &Events) -> SalvageReport {
     let files = machine.contents();
     let report = salvage(machine.config(), new_config(machine)).expect("salvage");
-    assert!(files.iter().all(|(path, bytes)| machine.files.read(path).expect("a file") == *bytes), "the source is as it was");
+    assert!(
+        files.iter().all(|(path, bytes)| machine.files.read(path).expect("a file") == *bytes),
+        "the source is as it was"
+    );
     let (found, verified) = findings(new_config(machine));
     assert!(found.is_empty() && verified.closed_cleanly, "{found:?}");
     let store = Store::open(new_config(machine)).expect("open");
@@ -57,9 +60,8 @@ fn check_same(before: &StoredEvent<Value>, after: &StoredEvent<Value>, report: &
     if !is_rehashed {
         assert_eq!(before.event.event_hash(), after.event.event_hash());
     }
-    let without_hash = |event: &StoredEvent<Value>| {
-        format!("{event:?}").replace(&event.event.event_hash().to_string(), "")
-    };
+    let without_hash =
+        |event: &StoredEvent<Value>| format!("{event:?}").replace(&event.event.event_hash().to_string(), "");
     assert_eq!(without_hash(before), without_hash(after));
 }
 
@@ -116,7 +118,8 @@ fn one_changed_byte_costs_at_most_the_event_that_it_is_in() {
 fn a_lost_payload_changes_no_hash_behind_it() {
     let (machine, _) = closed();
     let before = before(&machine);
-    let at = machine.files.read(segment(0)).expect("a segment").windows(4).position(|w| w == b"text").expect("a payload");
+    let at =
+        machine.files.read(segment(0)).expect("a segment").windows(4).position(|w| w == b"text").expect("a payload");
     machine.edit(segment(0), |bytes| bytes[at] ^= 1);
     let report = check(&machine, &before);
     assert_eq!((report.events, report.lost.len()), (28, 1));
@@ -186,7 +189,8 @@ fn keys_and_ids_of_what_is_saved_are_known() {
     assert!(ids[1..].iter().all(|id| store.get(*id).is_ok()));
     assert!(store.get(ids[0]).is_err());
     let options = AppendOptions::default().with_idempotency_key(2 << 64 | 7);
-    let again = store.append_with_options(&at("a:10", "x"), crate::fixtures::THIRD, &json!({}), options).expect("append");
+    let again =
+        store.append_with_options(&at("a:10", "x"), crate::fixtures::THIRD, &json!({}), options).expect("append");
     assert!(again.replayed() && again.sequence == 2);
 }
 

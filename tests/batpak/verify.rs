@@ -42,7 +42,8 @@ fn a_whole_store_has_no_findings_and_is_counted() {
     assert_eq!((report.events, report.entities), (receipts.len() as u64, stats.entities));
     assert_eq!((report.segments, report.head), (stats.segments, Some(head)));
     assert_eq!(report.index_files, machine.indexes().len() as u64);
-    let bytes: usize = before.iter().filter(|(path, _)| path.extension().is_some_and(|e| e == "fbat")).map(|f| f.1.len()).sum();
+    let bytes: usize =
+        before.iter().filter(|(path, _)| path.extension().is_some_and(|e| e == "fbat")).map(|f| f.1.len()).sum();
     assert_eq!(report.bytes, bytes as u64);
     // A link, a seal or mark for each segment, 20 events one by one, and two batches.
     assert_eq!(report.commits, 22 + 2 * stats.segments);

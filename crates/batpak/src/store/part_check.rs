@@ -139,7 +139,8 @@ impl<'c> PartChecks<'c> {
 impl PartCheck {
     #[inline]
     fn compare(&mut self, position: Position, event: &EventRef<'_>) -> Result<(), String> {
-        let Some(number) = position.sequence.checked_sub(self.events.start).filter(|_| position.sequence < self.events.end)
+        let Some(number) =
+            position.sequence.checked_sub(self.events.start).filter(|_| position.sequence < self.events.end)
         else {
             return Ok(());
         };

@@ -412,8 +412,10 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
             let is_same = head.size < found.size || head.root == *found.root.as_bytes();
             if !is_same {
                 let named = TreeHash::from_bytes(head.root);
-                let reason =
-                    format!("segment {number} names the head {named} of {} events, theirs is {}", head.size, found.root);
+                let reason = format!(
+                    "segment {number} names the head {named} of {} events, theirs is {}",
+                    head.size, found.root
+                );
                 self.find(head_finding(number, reason))?;
             }
         }

@@ -123,7 +123,16 @@ impl Planner {
         let result = decode_at(position, bytes).and_then(|event| self.event(&event, true));
         if let Err(error) = result {
             let reason = in_one_line(&error);
-            self.lose(1, Lost { first: position.sequence, segment: self.segment, offset: Some(position.offset), count: None, reason });
+            self.lose(
+                1,
+                Lost {
+                    first: position.sequence,
+                    segment: self.segment,
+                    offset: Some(position.offset),
+                    count: None,
+                    reason,
+                },
+            );
         }
     }
 
@@ -154,7 +163,13 @@ impl Planner {
     /// The events up to `end` are lost.
     fn pass_to(&mut self, end: u64) {
         let Some(count) = end.checked_sub(self.next).filter(|count| *count > 0) else { return };
-        let unknown = || Lost { first: 0, count: None, segment: self.segment, offset: None, reason: "they are not there".to_owned() };
+        let unknown = || Lost {
+            first: 0,
+            count: None,
+            segment: self.segment,
+            offset: None,
+            reason: "they are not there".to_owned(),
+        };
         let lost = self.defect.clone().unwrap_or_else(unknown);
         self.lose(count, Lost { first: self.next, ..lost });
     }
@@ -295,7 +310,8 @@ fn stream_of<'s>(
 
 fn no_place(missing: &Missing) -> StoreError {
     let Missing { entity, revision, after, before } = missing;
-    let reason = format!("revision {revision} of {entity} is missing, and no event between {after} and {before} is lost");
+    let reason =
+        format!("revision {revision} of {entity} is missing, and no event between {after} and {before} is lost");
     StoreError::Corrupt { segment: None, offset: None, reason }
 }
 
