@@ -67,7 +67,9 @@ pub(crate) fn digest<const N: usize>(parts: [&[u8]; N]) -> [u8; layout::HASH_LEN
     let len: usize = parts.iter().map(|part| part.len()).sum();
     if len > SHORT_MAX {
         let mut hash = Sha256::new();
-        parts.iter().for_each(|part| hash.update(part));
+        for part in parts {
+            hash.update(part);
+        }
         return hash.finish();
     }
     let mut message = [0; 4 * BLOCK];
