@@ -32,7 +32,7 @@ type Seen = (EventId, EventHash, Vec<u8>);
 
 fn read(store: &Store) -> Result<Vec<Seen>, StoreError> {
     let events = store.events(&Region::all()).raw();
-    events.map(|event| event.map(|e| (e.event.event_id(), e.event.event_hash(), e.event.payload().to_vec()))).collect()
+    events.map(|event| event.map(|e| (e.event.event_id(), e.event.event_hash(), e.event.payload().clone()))).collect()
 }
 
 /// Whether an error says what is wrong and where: a segment with its offset, or a file.

@@ -156,6 +156,7 @@ pub(crate) struct Walk<'s> {
 }
 
 /// How a segment ends.
+#[derive(Clone, Copy)]
 pub(crate) enum Ending {
     /// With a seal.
     Sealed,
@@ -461,11 +462,9 @@ impl<'s> Walk<'s> {
 #[inline]
 fn give_records<F: FnMut(Step<'_>) -> Flow>(frame: &FrameRef<'_>, at: u64, each: &mut F) -> Flow {
     let mut offset = at + FRAME_HEADER_LEN as u64;
-    let mut sequence = frame.header.first_sequence;
-    for bytes in frame.records() {
+    for (sequence, bytes) in (frame.header.first_sequence..).zip(frame.records()) {
         each(Step::Record(Position { sequence, offset }, bytes))?;
         offset += (ITEM_HEADER_LEN + bytes.len()) as u64;
-        sequence += 1;
     }
     Continue(())
 }

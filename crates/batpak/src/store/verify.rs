@@ -274,7 +274,7 @@ struct Verifier<'c, F> {
     /// Whether events were read since.
     is_behind: bool,
     /// The segment of which it was told that events in it stand behind later ones.
-    repeats: Option<Option<u64>>,
+    repeats: Option<u64>,
     report: VerifyReport,
     each: F,
 }
@@ -344,7 +344,7 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
 
     /// An event stands behind one that comes after it. It is told once for each segment.
     fn repeated(&mut self, position: Position) -> ControlFlow<()> {
-        if self.repeats.replace(self.segment) == Some(self.segment) {
+        if std::mem::replace(&mut self.repeats, self.segment) == self.segment {
             return Continue(());
         }
         let reason = format!("event {} stands behind event {}", position.sequence, self.next - 1);

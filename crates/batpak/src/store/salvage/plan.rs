@@ -214,8 +214,8 @@ impl Planner {
     fn follow_lost(&mut self, event: &EventRef<'_>) {
         let Some(stream) = self.streams.get(event.entity()) else { return };
         let before = event.revision().checked_sub(1);
-        let proves = |claim: &&Claim| Some(claim.revision) == before && event.verify(&claim.hash).is_ok();
-        let proven = stream.claims.iter().find(proves).copied();
+        let is_followed = |claim: &&Claim| Some(claim.revision) == before && event.verify(&claim.hash).is_ok();
+        let proven = stream.claims.iter().find(is_followed).copied();
         let end = proven.map_or(event.revision(), |claim| claim.revision);
         let after = if stream.chain == Chain::new() { None } else { Some(stream.last) };
         let name = &stream.name;
