@@ -133,6 +133,27 @@ fn a_changed_header_loses_no_event() {
     }
 }
 
+/// A segment of a later version, whose checksum is right, is not damaged, and not read as if it were.
+#[test]
+fn a_newer_segment_is_not_taken_for_a_damaged_one() {
+    for (at, says) in [(8, "has format 3"), (124, "needs features")] {
+        let (machine, _) = closed();
+        machine.edit(segment(1), |bytes| {
+            bytes[at] ^= 2;
+            put_header_crc(bytes);
+        });
+        let report = check_found(&machine, Subject::Segment, None, says);
+        assert!(report.events_lost > 0);
+    }
+}
+
+fn put_header_crc(bytes: &mut [u8]) {
+    let crc = crc32c::crc32c(&bytes[..252]);
+    for (at, byte) in (252..).zip([crc & 0xFF, crc >> 8 & 0xFF, crc >> 16 & 0xFF, crc >> 24]) {
+        bytes[at] = u8::try_from(byte).expect("a byte");
+    }
+}
+
 #[test]
 fn a_missing_segment_is_named() {
     let (machine, _) = closed();
@@ -199,10 +220,7 @@ fn a_head_that_a_segment_names_is_compared() {
     machine.edit(&last, |bytes| {
         assert_eq!(bytes[128], 29, "the size of the head");
         bytes[140] ^= 1;
-        let crc = crc32c::crc32c(&bytes[..252]);
-        for (at, byte) in (252..).zip([crc & 0xFF, crc >> 8 & 0xFF, crc >> 16 & 0xFF, crc >> 24]) {
-            bytes[at] = u8::try_from(byte).expect("a byte");
-        }
+        put_header_crc(bytes);
     });
     let (found, _) = findings(machine.config());
     let head = found.iter().find(|finding| finding.subject == Subject::Head).expect("it is found");

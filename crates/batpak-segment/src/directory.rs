@@ -174,18 +174,21 @@ fn read_past_header(fs: &dyn FileSystem, path: PathBuf, name: &str) -> Option<Se
     let n = read_full(&*file, &mut bytes, 0).ok()?;
     let len = file.len().ok()?;
     let fields = layout::header_fields(&bytes);
-    if let HeaderBytes::Header(header) = layout::decode_header(&bytes[..n]) {
+    let (header_crc, ends) = (layout::header_crc(&bytes), Ends { link: None, seal: None, len });
+    match layout::decode_header(&bytes[..n]) {
         // It has only the name of another.
-        let ends = Ends { link: None, seal: None, len };
-        return Some(SegmentFile { path, header, is_whole: true, header_crc: layout::header_crc(&bytes), ends });
+        HeaderBytes::Header(header) => return Some(SegmentFile { path, header, is_whole: true, header_crc, ends }),
+        // What this version does not know is no damage.
+        HeaderBytes::UnknownFeatures(_) => return None,
+        HeaderBytes::NewerFormat(_) if layout::header_crc_is_right(&bytes) => return None,
+        _ => {}
     }
     // A writer gives all three the same value.
     let ids = [fields.segment_id, fields.first_link, fields.last_link];
     let segment_id = ids.into_iter().filter(|_| n == bytes.len()).find(|id| holds_frames(&file, id))?;
     let last_number = if generation == 0 { number } else { fields.last_number.max(number) };
     let header = SegmentHeader { segment_id, number, last_number, generation, ..fields };
-    let ends = Ends { link: None, seal: None, len };
-    Some(SegmentFile { path, header, is_whole: false, header_crc: layout::header_crc(&bytes), ends })
+    Some(SegmentFile { path, header, is_whole: false, header_crc, ends })
 }
 
 fn replaces(newer: &SegmentHeader, older: &SegmentHeader) -> bool {

@@ -215,6 +215,11 @@ pub(crate) fn header_crc(encoded: &[u8]) -> u32 {
     u32_at(encoded, HEADER_CRC_AT)
 }
 
+/// Whether the crc in a header is that of what stands before it.
+pub(crate) fn header_crc_is_right(encoded: &[u8]) -> bool {
+    crc32c::crc32c(&encoded[..HEADER_CRC_AT]) == header_crc(encoded)
+}
+
 /// Where the crc of a segment's header stands.
 pub(crate) const HEADER_CRC_OFFSET: u64 = HEADER_CRC_AT as u64;
 

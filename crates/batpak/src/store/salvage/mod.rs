@@ -73,7 +73,7 @@ pub struct SalvageReport {
 ///
 /// # Errors
 /// `NotEmpty` if there is a store in the directory of `into`; `NoStore` if there is none in that of `from`;
-/// `InvalidOption`; `Corrupt` if what is left contradicts itself, or was changed meanwhile; `Io` and whatever writing
+/// `InvalidOption`; `TooLarge` if more than 268,435,456 events are lost; `Corrupt` if what is left contradicts itself, or was changed meanwhile; `Io` and whatever writing
 /// can fail with. After an error the new directory holds the beginning of what was to be saved: remove it and begin
 /// anew.
 ///

@@ -70,6 +70,9 @@ struct Missing {
     after: u64,
 }
 
+/// The most events that may be lost: there is a stub for each, which is planned in memory.
+const LOST_MAX: u64 = 1 << 28;
+
 #[derive(Default)]
 struct Planner {
     streams: HashMap<Rc<str>, Stream, foldhash::fast::RandomState>,
@@ -242,6 +245,9 @@ impl Planner {
     /// Finds a place for each missing event among those that are lost. Where there is a way to place them all, taking at
     /// each place the one that must come first is one.
     fn place(&mut self) -> Result<BTreeMap<u64, Stub>, StoreError> {
+        if self.lost_events > LOST_MAX {
+            return Err(StoreError::TooLarge { field: "lost events", limit: LOST_MAX, value: self.lost_events });
+        }
         let mut known = std::mem::take(&mut self.known);
         let mut stubs = BTreeMap::new();
         let mut missing = std::mem::take(&mut self.missing);
