@@ -454,3 +454,15 @@ fn verify_chain(bencher: Bencher<'_, '_>) {
     let (_dir, store) = filled();
     bencher.counter(ItemsCount::new(events())).bench_local(|| store.verify_chain().unwrap().events);
 }
+
+/// All of a closed store: segments, hashes, and the files of the index.
+#[divan::bench(sample_count = 10)]
+fn verify(bencher: Bencher<'_, '_>) {
+    let (dir, store) = filled();
+    store.close().unwrap();
+    bencher.counter(ItemsCount::new(events())).bench_local(|| {
+        let report = batpak::store::verify(dir.path(), |_| std::ops::ControlFlow::Continue(())).unwrap();
+        assert!(report.is_intact());
+        report.events
+    });
+}

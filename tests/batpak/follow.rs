@@ -37,6 +37,29 @@ fn a_reader_sees_more_when_it_is_told_to() {
     assert_eq!(reader.stream("a").len(), 3);
 }
 
+/// A backup that brought back the watermark of an earlier day, and nothing else, hid all events since then.
+#[test]
+fn an_older_watermark_hides_nothing_of_a_closed_store() {
+    let machine = Machine::new();
+    let watermark = Path::new("/store/batpak.visible");
+    let append_and_close = |n: u64| {
+        let writer = machine.open();
+        append(&writer, &at("a", "x"), &json!(n));
+        writer.close().expect("close");
+    };
+    append_and_close(0);
+    let older = machine.files.read(watermark).expect("a watermark");
+    append_and_close(1);
+    machine.files.write(watermark, older);
+    let reader = machine.open_read_only();
+    assert_eq!(reader.stream("a").len(), 2);
+    // What comes is shown as its writer shows it.
+    let writer = machine.open();
+    append(&writer, &at("a", "x"), &json!(2));
+    assert!(reader.refresh().expect("refresh"));
+    assert_eq!(reader.stream("a").len(), 3);
+}
+
 /// An event whose sync is under way may be lost in a power cut: no reader may have acted on it.
 #[test]
 fn a_reader_sees_nothing_before_readers_beside_the_writer_do() {

@@ -7,6 +7,7 @@ mod batch;
 mod chain;
 mod conditions;
 mod cursors;
+mod damage;
 mod durability;
 mod failure;
 mod filters;
@@ -28,6 +29,8 @@ mod queries;
 #[path = "../random.rs"]
 mod random;
 mod read_only;
+mod salvage;
 mod snapshots;
 mod submit;
 mod support;
+mod verify;

@@ -56,17 +56,41 @@ fn events_are_lines_of_json_that_options_narrow() {
     assert_eq!(payloads(&["events", "--scope", "elsewhere"]), [] as [u64; 0]);
 }
 
-#[test]
-fn a_changed_byte_fails_the_verification_and_names_the_place() {
+/// A store with a changed byte in its second event.
+fn damaged() -> tempfile::TempDir {
     let dir = store();
-    assert!(batpak(&["verify"], dir.path()).status.success());
     let segment = dir.path().join("0000000000.0000.fbat");
     let mut bytes = std::fs::read(&segment).expect("read");
-    bytes[500] ^= 1;
+    // The first frame with an event is at 360.
+    let second = 360 + usize::from(bytes[364]);
+    bytes[second + 60] ^= 1;
     std::fs::write(&segment, bytes).expect("write");
-    let output = batpak(&["verify"], dir.path());
+    dir
+}
+
+#[test]
+fn a_changed_byte_fails_the_verification_and_names_the_place() {
+    assert!(batpak(&["verify"], store().path()).status.success());
+    let output = batpak(&["verify"], damaged().path());
     assert!(!output.status.success());
-    assert!(text(&output.stderr).contains("segment 0 is damaged at offset"), "{}", text(&output.stderr));
+    let lines = text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    let findings: Vec<serde_json::Value> = lines.collect();
+    assert!(findings[0]["error"].as_str().is_some_and(|error| error.starts_with("segment 0 is damaged at offset")));
+    assert_eq!((&findings[1]["subject"], &findings[1]["events"]), (&"event".into(), &serde_json::json!([1, 1])));
+    assert!(text(&output.stderr).contains("2 findings, 3 events were read, 1 are lost"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn what_is_left_is_salvaged_and_what_is_lost_is_listed() {
+    let (dir, into) = (damaged(), tempfile::tempdir().expect("directory"));
+    let output = batpak(&["salvage", into.path().to_str().expect("a name")], dir.path());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let first = text(&output.stdout).lines().next().expect("a line");
+    let lost: serde_json::Value = serde_json::from_str(first).expect("JSON");
+    assert_eq!((&lost["first"], &lost["count"], &lost["segment"]), (&1.into(), &1.into(), &0.into()));
+    assert!(text(&output.stdout).contains("3 events are saved"), "{}", text(&output.stdout));
+    assert!(batpak(&["verify"], into.path()).status.success());
+    assert!(!batpak(&["salvage", into.path().to_str().expect("a name")], dir.path()).status.success());
 }
 
 #[test]

@@ -54,6 +54,29 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn a_relinked_event_differs_in_its_hash_alone(
+        owned in any_owned(), place in any_place(), payload in collection::vec(any::<u8>(), 0..100), hash in any::<[u8; 32]>(),
+    ) {
+        let record = owned.record(&payload, &place);
+        let previous = EventHash::from_bytes(hash);
+        let mut relinked = Vec::new();
+        let found = decoded(&record).write_relinked(&previous, &mut relinked);
+        let after = decoded(&relinked);
+        prop_assert_eq!((after.event_hash(), after.verify(&previous)), (found, Ok(())));
+        prop_assert_eq!(&relinked[..relinked.len() - 32], &record[..record.len() - 32]);
+        let stub = dropped(&decoded(&record));
+        let mut copied = Vec::new();
+        prop_assert_eq!(decoded(&stub).write_relinked(&previous, &mut copied), place_hash(&record));
+        prop_assert_eq!(copied, stub);
+    }
+}
+
+fn place_hash(record: &[u8]) -> EventHash {
+    decoded(record).event_hash()
+}
+
 #[test]
 fn nothing_of_payload_and_salt_is_left() {
     let salt = *b"0123456789abcdef";

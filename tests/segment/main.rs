@@ -14,6 +14,7 @@ mod fault;
 mod faults;
 mod following;
 mod frames;
+mod inspect;
 mod mapped;
 mod memory;
 #[path = "../random.rs"]

@@ -1,15 +1,18 @@
-//! The `batpak` program: looks into a store without changing it, also beside the process that writes it.
+//! The `batpak` program: looks into a store without changing it, also beside the process that writes it, and saves what
+//! is left of a damaged one.
 #![forbid(unsafe_code)]
 
 use batpak::prelude::*;
+use batpak::store::{self, Finding};
 use clap::{Parser, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::error::Error;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Looks into an event store. Nothing is changed, and no lock is taken.
+/// Looks into an event store, which is not changed nor locked.
 #[derive(Parser)]
 #[command(name = "batpak", version)]
 struct Arguments {
@@ -24,10 +27,19 @@ enum Command {
         /// Directory of the store.
         dir: PathBuf,
     },
-    /// Verifies crc, hashes and order of every event. Exit status 1 if anything is wrong.
+    /// Verifies all of a store, also one that does not open: checksums, order, links, hashes, and the index. Prints each
+    /// thing that is wrong as a line of JSON. Exit status 1 if there is any.
     Verify {
         /// Directory of the store.
         dir: PathBuf,
+    },
+    /// Copies every event that can be read from a damaged store into a new one, and prints what is lost as lines of
+    /// JSON. Exit status 0 also if something is lost.
+    Salvage {
+        /// Directory of the damaged store. Nobody may be writing it.
+        dir: PathBuf,
+        /// Directory of the new store. There must be none in it.
+        into: PathBuf,
     },
     /// Prints events in order, each as a line of JSON.
     Events {
@@ -78,7 +90,8 @@ fn chain_of(error: &dyn Error) -> String {
 fn run(command: &Command, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     match command {
         Command::Stats { dir } => stats(&Store::open_read_only(dir)?, out),
-        Command::Verify { dir } => verify(&Store::open_read_only(dir)?, out),
+        Command::Verify { dir } => verify(dir, out),
+        Command::Salvage { dir, into } => salvage(dir, into, out),
         Command::Events { dir, entity, scope, from, limit } => {
             let mut region = Region::all();
             if let Some(entity) = entity {
@@ -106,10 +119,55 @@ fn stats(store: &Store, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     Ok(writeln!(out, "{shown}")?)
 }
 
-fn verify(store: &Store, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
-    let report = store.verify_chain()?;
-    let (events, entities, root) = (report.events, report.entities, report.head.root);
-    Ok(writeln!(out, "{events} events of {entities} entities are as they were written; head {root}")?)
+fn verify(dir: &Path, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    let mut written = Ok(());
+    let report = store::verify(dir, |finding| {
+        written = writeln!(out, "{}", shown(&finding));
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    written?;
+    if let Some(torn) = report.torn {
+        writeln!(
+            out,
+            "not closed: {} bytes from segment {} offset {} on are cut",
+            torn.bytes, torn.segment, torn.offset
+        )?;
+    }
+    let (events, entities) = (report.events, report.entities);
+    match report.head {
+        Some(head) if report.is_intact() => {
+            Ok(writeln!(out, "{events} events of {entities} entities are as they were written; head {}", head.root)?)
+        }
+        _ => {
+            Err(format!("{} findings, {events} events were read, {} are lost", report.findings, report.events_lost)
+                .into())
+        }
+    }
+}
+
+fn shown(finding: &Finding) -> Value {
+    let events = (!finding.events.is_empty()).then(|| [finding.events.start, finding.events.end - 1]);
+    json!({
+        "subject": format!("{:?}", finding.subject).to_lowercase(),
+        "segment": finding.segment,
+        "offset": finding.offset,
+        "events": events,
+        "file": finding.file.as_ref().map(|file| file.display().to_string()),
+        "error": chain_of(&finding.error),
+    })
+}
+
+fn salvage(dir: &Path, into: &Path, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    let report = store::salvage(dir, into)?;
+    for lost in &report.lost {
+        let (segment, offset) = (lost.segment, lost.offset);
+        let shown = json!({"first": lost.first, "count": lost.count, "segment": segment, "offset": offset, "reason": lost.reason});
+        writeln!(out, "{shown}")?;
+    }
+    for rehashed in &report.rehashed {
+        writeln!(out, "{}", json!({"entity": rehashed.entity, "new_hashes_from": rehashed.first}))?;
+    }
+    Ok(writeln!(out, "{} events are saved, {} places are lost", report.events, report.lost.len())?)
 }
 
 fn events(store: &Store, region: &Region, from: u64, limit: usize, out: &mut impl Write) -> Result<(), Box<dyn Error>> {

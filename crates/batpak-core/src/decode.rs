@@ -8,7 +8,7 @@ use crate::{
     fields::{
         FieldError, TAGS_MAX, check_extension_order, check_extensions_len, check_metadata, check_tags, is_critical,
     },
-    hash::{EventHash, OpenEventHash, PayloadHash},
+    hash::{EventHash, PayloadHash},
     id::{EventId, MAX_REVISION},
     kind::EventKind,
     layout::{self, Flags, HASH_LEN, Head, Reader, SALT_LEN, TRAILER_LEN, Trailer},
@@ -347,7 +347,7 @@ impl<'a> EventRef<'a> {
             return None;
         }
         let place = Trailer { hash: *previous, ..self.trailer() };
-        Some(OpenEventHash::new(self.head_bytes(), &self.payload_hash()).finish(&place))
+        Some(EventHash::of_event(self.head_bytes(), &self.payload_hash(), &place))
     }
 
     /// Checks that its hash follows from its fields, its payload and `previous`, the hash of the event before it in its

@@ -79,12 +79,14 @@ impl PayloadHash {
     }
 }
 
-pub(crate) fn sha256<const N: usize>(parts: [&[u8]; N]) -> [u8; HASH_LEN] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part);
+pub(crate) use crate::sha256::digest as sha256;
+
+impl EventHash {
+    /// The hash of an event whose place is known. `trailer` holds the hash of the event before where its own hash stands.
+    pub(crate) fn of_event(head: &[u8], payload_hash: &PayloadHash, trailer: &Trailer) -> Self {
+        let (start, rest) = layout::hashed_head(head);
+        Self(sha256([&start, rest, &payload_hash.0, &trailer.to_bytes()]))
     }
-    hash.finish()
 }
 
 /// An event hash that still waits for the event's place.

@@ -74,5 +74,6 @@ pub use crate::{
     merkle::{Frontier, FrontierError},
     name::{NAME_MAX_BYTES, NameFault, check_name},
     region::{Clause, Region, RowFacts},
+    stub::write_lost,
     time::Timestamp,
 };

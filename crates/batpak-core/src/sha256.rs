@@ -57,9 +57,38 @@ impl Sha256 {
     }
 }
 
+/// The longest message that is laid out as a whole: four blocks, with what is padded.
+const SHORT_MAX: usize = 4 * BLOCK - 9;
+
+/// The hash of a few pieces, one after the other. Short messages, as nearly all are, are laid out with their padding and
+/// compressed at once.
+#[inline]
+pub(crate) fn digest<const N: usize>(parts: [&[u8]; N]) -> [u8; layout::HASH_LEN] {
+    let len: usize = parts.iter().map(|part| part.len()).sum();
+    if len > SHORT_MAX {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part);
+        }
+        return hash.finish();
+    }
+    let mut message = [0; 4 * BLOCK];
+    let mut at = 0;
+    for part in parts {
+        message[at..at + part.len()].copy_from_slice(part);
+        at += part.len();
+    }
+    message[len] = 0x80;
+    let end = (len + 9).next_multiple_of(BLOCK);
+    message[end - 8..end].copy_from_slice(&layout::message_bits(len as u64 * 8));
+    let mut state = START;
+    compress256(&mut state, message[..end].as_chunks().0);
+    layout::digest(state)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Sha256;
+    use super::{Sha256, digest};
     use alloc::vec::Vec;
     use sha2::Digest;
 
@@ -70,6 +99,8 @@ mod tests {
         for len in 0..message.len() {
             let message = &message[..len];
             let expected: [u8; 32] = sha2::Sha256::digest(message).into();
+            let (first, rest) = message.split_at(len / 3);
+            assert_eq!(digest([first, rest]), expected, "{len} bytes at once");
             for piece in [1, 7, 8, 31, 55, 56, 63, 64, 65, 127, 128, 300] {
                 let mut hash = Sha256::new();
                 message.chunks(piece).for_each(|piece| hash.update(piece));

@@ -1,12 +1,14 @@
-//! What is left of an event whose payload was erased, or that was dropped.
+//! What is left of an event whose payload was erased, that was dropped, or that was lost.
 
 use alloc::vec::Vec;
 
 use crate::{
+    coordinate::Coordinate,
     decode::{Content, EventRef},
-    hash::PayloadHash,
+    hash::{EventHash, PayloadHash},
+    id::EventId,
     kind::EventKind,
-    layout::{self, Flags, HEAD_LEN, Head, Trailer},
+    layout::{self, Flags, HEAD_LEN, Head, TRAILER_LEN, Trailer},
     time::Timestamp,
 };
 
@@ -37,6 +39,50 @@ impl EventRef<'_> {
         let place = Trailer { time: Timestamp::from_nanos(0), ..self.trailer() };
         write_end(out, self.payload_hash(), place);
     }
+}
+
+impl EventRef<'_> {
+    /// Appends to `out` the record as if `previous` were the hash of the event before it in its entity's stream, and
+    /// returns its event hash. All other fields stay. That of a dropped event cannot be computed: it is copied.
+    pub fn write_relinked(&self, previous: &EventHash, out: &mut Vec<u8>) -> EventHash {
+        let hash = self.compute_event_hash(previous).unwrap_or(self.event_hash());
+        let (body, _) = self.record().split_at(self.record().len() - TRAILER_LEN);
+        out.extend_from_slice(body);
+        out.extend_from_slice(&Trailer { hash, ..self.trailer() }.to_bytes());
+        hash
+    }
+}
+
+/// Appends to `out` what stands in the place of an event that is lost: the stub of a dropped event, of which the hash of
+/// the payload is not known and 32 zero bytes. `event_hash` is [`EventHash::GENESIS`] if that is not known either.
+///
+/// # Examples
+///
+/// ```
+/// use batpak_core::{Content, Coordinate, EventHash, EventId, EventRef, PayloadHash, write_lost};
+///
+/// let id = EventId::compose(1_700_000_000_000, 7, 0)?;
+/// let mut record = Vec::new();
+/// write_lost(&Coordinate::new("account:7", "lost")?, id, 3, EventHash::GENESIS, &mut record);
+///
+/// let event = EventRef::decode(&record)?;
+/// assert_eq!((event.sequence(), event.revision()), (7, 3));
+/// assert_eq!(event.content(), Content::Dropped { payload_hash: PayloadHash::from_bytes([0; 32]) });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn write_lost(coordinate: &Coordinate, id: EventId, revision: u64, event_hash: EventHash, out: &mut Vec<u8>) {
+    let head = Head {
+        flags: Flags::DROPPED,
+        kind: EventKind::from_u16(0),
+        payload_version: 0,
+        entity_len: layout::len_u16(coordinate.entity().len()),
+        scope_len: layout::len_u16(coordinate.scope().len()),
+    };
+    out.extend_from_slice(&head.to_bytes());
+    out.extend_from_slice(coordinate.entity().as_bytes());
+    out.extend_from_slice(coordinate.scope().as_bytes());
+    let place = Trailer { id, revision, time: Timestamp::from_nanos(0), hash: event_hash };
+    write_end(out, PayloadHash::from_bytes([0; layout::HASH_LEN]), place);
 }
 
 fn write_end(out: &mut Vec<u8>, payload_hash: PayloadHash, place: Trailer) {

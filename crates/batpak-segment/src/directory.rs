@@ -5,6 +5,7 @@ use crate::error::{Damage, LogError};
 use crate::file_system::{EntryKind, Environment, File, FileSystem, OpenMode, read_full, write_full};
 use crate::header::{Id, SegmentHeader, parse_file_name};
 use crate::layout::{self, FORMAT, HeaderBytes, LINK_FRAME_LEN, SEGMENT_HEADER_LEN};
+use crate::walk::{holds_frames, past_errors};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ const TEMPORARY: &str = ".tmp";
 pub(crate) struct SegmentFile {
     pub(crate) path: PathBuf,
     pub(crate) header: SegmentHeader,
+    /// Whether the header is as it was written. What reads past damage also takes what its frames agree with.
+    pub(crate) is_whole: bool,
     pub(crate) header_crc: u32,
     pub(crate) ends: Ends,
 }
@@ -58,7 +61,7 @@ pub(crate) fn list_after(fs: &dyn FileSystem, dir: &Path, before: Option<&Segmen
             found.push(read_segment_file(fs, path, &entry.name)?);
         }
     }
-    choose(found, &mut listing)?;
+    choose(found, &mut listing).into_iter().next().map_or(Ok(()), Err)?;
     check_order(&listing.segments, before)?;
     Ok(listing)
 }
@@ -83,7 +86,7 @@ fn read_segment_file(fs: &dyn FileSystem, path: PathBuf, name: &str) -> Result<S
     let len = file.len().map_err(LogError::io("read", &path))?;
     let seal = last_seal(&*file, len, id).map_err(LogError::io("read", &path))?;
     let ends = Ends { link: first_link(first, id, header_crc), seal, len };
-    Ok(SegmentFile { path, header, header_crc, ends })
+    Ok(SegmentFile { path, header, is_whole: true, header_crc, ends })
 }
 
 /// Reads a header, which has to be that of the file with this name.
@@ -116,8 +119,10 @@ fn check_header(bytes: &[u8], path: &Path, name: &str) -> Result<SegmentHeader, 
     Ok(header)
 }
 
-/// Where files stand for the same number, the higher generation wins.
-fn choose(mut found: Vec<SegmentFile>, listing: &mut Listing) -> Result<(), LogError> {
+/// Where files stand for the same number, the higher generation wins. Returns those of which none wins; the first is
+/// kept then.
+fn choose(mut found: Vec<SegmentFile>, listing: &mut Listing) -> Vec<LogError> {
+    let mut conflicts = Vec::new();
     found.sort_by_key(|file| (std::cmp::Reverse(file.header.generation), file.header.number));
     let mut chosen = BTreeMap::<u64, SegmentFile>::new();
     for file in found {
@@ -127,17 +132,63 @@ fn choose(mut found: Vec<SegmentFile>, listing: &mut Listing) -> Result<(), LogE
         match rival.filter(|other| first <= other.header.last_number) {
             None => drop(chosen.insert(first, file)),
             Some(other) if replaces(&other.header, &file.header) => listing.leftovers.push(file.path),
-            Some(other) => {
-                return Err(LogError::DuplicateSegment {
-                    number: first.max(other.header.number),
-                    first: other.path.clone(),
-                    second: file.path,
-                });
-            }
+            Some(other) => conflicts.push(LogError::DuplicateSegment {
+                number: first.max(other.header.number),
+                first: other.path.clone(),
+                second: file.path,
+            }),
         }
     }
     listing.segments = chosen.into_values().collect();
-    Ok(())
+    conflicts
+}
+
+/// Lists `dir` as far as it can be understood, and what is wrong with it. Of several files for a number, one is kept.
+pub(crate) fn survey(fs: &dyn FileSystem, dir: &Path) -> Result<(Vec<SegmentFile>, Vec<LogError>), LogError> {
+    let (mut found, mut defects) = (Vec::new(), Vec::new());
+    let entries = fs.read_dir(dir).map_err(LogError::io("list", dir))?;
+    for entry in entries.into_iter().filter(|entry| has_segment_extension(&entry.name)) {
+        let path = dir.join(&entry.name);
+        if entry.kind != EntryKind::File {
+            defects.push(LogError::ForeignFile { path, reason: "not a regular file" });
+            continue;
+        }
+        match read_segment_file(fs, path.clone(), &entry.name) {
+            Ok(file) => found.push(file),
+            Err(error) => {
+                found.extend(read_past_header(fs, path, &entry.name));
+                defects.push(error);
+            }
+        }
+    }
+    let mut listing = Listing::default();
+    defects.extend(choose(found, &mut listing));
+    Ok((listing.segments, defects))
+}
+
+/// A segment whose header is not as it was written, if there are frames of a segment that it can be.
+fn read_past_header(fs: &dyn FileSystem, path: PathBuf, name: &str) -> Option<SegmentFile> {
+    let (number, generation) = parse_file_name(name)?;
+    let file = past_errors(fs.open(&path, OpenMode::Read).ok()?);
+    let mut bytes = [0; SEGMENT_HEADER_LEN];
+    let n = read_full(&*file, &mut bytes, 0).ok()?;
+    let len = file.len().ok()?;
+    let fields = layout::header_fields(&bytes);
+    let (header_crc, ends) = (layout::header_crc(&bytes), Ends { link: None, seal: None, len });
+    match layout::decode_header(&bytes[..n]) {
+        // It has only the name of another.
+        HeaderBytes::Header(header) => return Some(SegmentFile { path, header, is_whole: true, header_crc, ends }),
+        // What this version does not know is no damage.
+        HeaderBytes::UnknownFeatures(_) => return None,
+        HeaderBytes::NewerFormat(_) if layout::header_crc_is_right(&bytes) => return None,
+        _ => {}
+    }
+    // A writer gives all three the same value.
+    let ids = [fields.segment_id, fields.first_link, fields.last_link];
+    let segment_id = ids.into_iter().filter(|_| n == bytes.len()).find(|id| holds_frames(&file, id))?;
+    let last_number = if generation == 0 { number } else { fields.last_number.max(number) };
+    let header = SegmentHeader { segment_id, number, last_number, generation, ..fields };
+    Some(SegmentFile { path, header, is_whole: false, header_crc, ends })
 }
 
 fn replaces(newer: &SegmentHeader, older: &SegmentHeader) -> bool {
@@ -187,7 +238,7 @@ pub(crate) fn create_segment(
     let header_crc = layout::header_crc(&bytes);
     let (link, len) = (first_link(content, &header.segment_id, header_crc), (bytes.len() + content.len()) as u64);
     let ends = Ends { link, seal: None, len };
-    Ok((SegmentFile { path, header: *header, header_crc, ends }, file))
+    Ok((SegmentFile { path, header: *header, is_whole: true, header_crc, ends }, file))
 }
 
 fn create_temporary(fs: &dyn FileSystem, path: &Path) -> io::Result<Arc<dyn File>> {

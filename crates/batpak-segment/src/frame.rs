@@ -391,6 +391,19 @@ impl<'a> FrameRef<'a> {
         })
     }
 
+    /// The contents of its records, in order.
+    #[inline]
+    pub(crate) fn records(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let frame = *self;
+        let mut at = FRAME_HEADER_LEN;
+        (0..frame.header.records).map_while(move |_| {
+            let (len, _) = frame.item_header(at).ok()?;
+            let content = &frame.bytes[at + ITEM_HEADER_LEN..at + ITEM_HEADER_LEN + len];
+            at += ITEM_HEADER_LEN + len;
+            Some(content)
+        })
+    }
+
     fn item(&self, index: u64, content: &'a [u8]) -> Item<'a> {
         if index < u64::from(self.header.records) {
             return Item::Record { content };

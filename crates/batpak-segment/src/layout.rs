@@ -190,7 +190,12 @@ pub(crate) fn decode_header(bytes: &[u8]) -> HeaderBytes {
     if features != 0 {
         return HeaderBytes::UnknownFeatures(features);
     }
-    HeaderBytes::Header(SegmentHeader {
+    HeaderBytes::Header(header_fields(bytes))
+}
+
+/// The fields of a header, whatever its crc says; `bytes` has at least [`SEGMENT_HEADER_LEN`].
+pub(crate) fn header_fields(bytes: &[u8]) -> SegmentHeader {
+    SegmentHeader {
         segment_id: array(bytes, SEGMENT_ID_AT),
         store_id: array(bytes, STORE_ID_AT),
         first_link: array(bytes, FIRST_LINK_AT),
@@ -202,12 +207,17 @@ pub(crate) fn decode_header(bytes: &[u8]) -> HeaderBytes {
         generation: u32_at(bytes, GENERATION_AT),
         head: crate::LogHead { size: u64_at(bytes, HEAD_SIZE_AT), root: array(bytes, HEAD_ROOT_AT) },
         created_ns: i64::from_le_bytes(array(bytes, CREATED_AT)),
-    })
+    }
 }
 
 /// The crc in an encoded segment header: what the first frame names as its previous one.
 pub(crate) fn header_crc(encoded: &[u8]) -> u32 {
     u32_at(encoded, HEADER_CRC_AT)
+}
+
+/// Whether the crc in a header is that of what stands before it.
+pub(crate) fn header_crc_is_right(encoded: &[u8]) -> bool {
+    crc32c::crc32c(&encoded[..HEADER_CRC_AT]) == header_crc(encoded)
 }
 
 /// Where the crc of a segment's header stands.
@@ -243,6 +253,12 @@ pub(crate) struct FrameHeader {
 #[inline]
 pub(crate) fn claimed_frame_len(bytes: &[u8]) -> Option<u32> {
     bytes.starts_with(&FRAME_MAGIC).then(|| u32_at(bytes, FRAME_LEN_AT))
+}
+
+/// Whether a frame could begin with these bytes.
+#[inline]
+pub(crate) fn begins_like_frame(bytes: &[u8]) -> bool {
+    bytes.starts_with(&FRAME_MAGIC)
 }
 
 /// Reads a frame's header; `bytes` has at least [`FRAME_HEADER_LEN`].

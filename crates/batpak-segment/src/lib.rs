@@ -62,6 +62,7 @@ mod file_system;
 mod following;
 mod frame;
 mod header;
+mod inspect;
 mod layout;
 mod links;
 mod log;
@@ -80,6 +81,7 @@ mod source;
 mod sync;
 mod tail;
 mod view;
+mod walk;
 mod watermark;
 mod window;
 
@@ -91,6 +93,7 @@ pub use file_system::{
 };
 pub use frame::Frame;
 pub use header::{Id, LogHead};
+pub use inspect::{Inspected, Inspection, Step};
 pub use layout::{FIRST_USER_TYPE, FORMAT};
 pub use log::{Appended, Log, LogConfig, Unsynced, WritePath};
 pub use memory::MemoryFileSystem;

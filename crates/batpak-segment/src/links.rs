@@ -45,6 +45,11 @@ impl Expected {
         }
     }
 
+    /// What is expected of a segment of which nothing is known but what it says itself.
+    pub(crate) fn by(link: &Link) -> Self {
+        Self { link: *link, first_link: None, original_seal: true, merged: false }
+    }
+
     /// Checks a segment that is complete, and returns what the one after it has to say.
     pub(crate) fn followed_by(&self, header: &SegmentHeader, complete: &Complete) -> Result<Self, LogError> {
         let Complete { link, seal, .. } = complete;

@@ -15,6 +15,7 @@ mod json;
 mod look_up;
 mod open;
 mod options;
+mod part_check;
 mod part_file;
 mod payload;
 mod place;
@@ -24,6 +25,7 @@ mod read;
 mod rebuild;
 mod receipt;
 mod room;
+mod salvage;
 mod shared;
 mod status;
 mod submit;
@@ -47,9 +49,10 @@ pub use projection::{
 };
 pub use read::{EventRow, RawPayload, Rows};
 pub use receipt::AppendReceipt;
+pub use salvage::{LOST, Lost, Rehashed, SalvageReport, salvage};
 pub use status::{Diagnostics, Head, Stats};
 pub use submit::Ticket;
-pub use verify::ChainReport;
+pub use verify::{ChainReport, Finding, Subject, VerifyReport, verify};
 
 use background::Background;
 use shared::Shared;

@@ -9,7 +9,7 @@ use crate::store::rebuild::rebuilt;
 use crate::store::shared::{Shared, Side, Writing};
 use crate::store::{Environment, Inner, Store, StoreConfig, StoreError};
 use batpak_index::{Damaged, Index, Part, Refused};
-use batpak_segment::{LogReader, Repair, SharedWatermark, Unrecovered};
+use batpak_segment::{LogReader, Repair, SharedWatermark, Torn, Unrecovered};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,6 +49,12 @@ pub struct TornEnd {
     pub bytes: u64,
     /// Number of whole commits in them, which followed a bad place.
     pub commits: u64,
+}
+
+impl From<Torn> for TornEnd {
+    fn from(torn: Torn) -> Self {
+        Self { segment: torn.segment, offset: torn.offset, bytes: torn.bytes, commits: torn.frames }
+    }
 }
 
 /// What opening a store found.
@@ -143,6 +149,8 @@ impl Store {
         let watermark = watermark_of(&config)?;
         let shown = shown_by(watermark.as_ref(), &config)?;
         let (reader, repair) = LogReader::open_with_report(&env, &config.data_dir, config.fd_budget)?;
+        // What was closed is durable, all of it: an older watermark that stands beside it hides nothing.
+        let shown = if repair.closed_cleanly { u64::MAX } else { shown };
         let Restored { parts, mut report, .. } = restore(&config, &reader, &repair)?;
         let (index, writer) = Index::new(reader.store_id(), parts);
         report.elapsed = env.clock.monotonic().saturating_sub(start);
@@ -206,12 +214,7 @@ pub(crate) fn restore(config: &StoreConfig, reader: &LogReader, repair: &Repair)
     let active = reader.segments().last().map(|active| active.first_sequence);
     let files = PartFiles { config, log: reader, seen_from: active.filter(|_| !repair.closed_cleanly) };
     let listed = if files.are_wanted() { files.list().unwrap_or_default() } else { Vec::new() };
-    let torn = repair.torn.map(|torn| TornEnd {
-        segment: torn.segment,
-        offset: torn.offset,
-        bytes: torn.bytes,
-        commits: torn.frames,
-    });
+    let torn = repair.torn.map(TornEnd::from);
     let mut report = OpenIndexReport {
         path: OpenIndexPath::Rebuild,
         events_restored: 0,

@@ -4,7 +4,7 @@ use crate::store::open::OpenIndexPath;
 use crate::store::{File, OpenMode, StoreConfig, StoreError};
 use batpak_core::{EventHash, EventRef};
 use batpak_index::{About, Bytes, Output, Part, Refused};
-use batpak_segment::{LogReader, Position, read_full, write_full};
+use batpak_segment::{LogReader, Position, SegmentInfo, read_full, write_full};
 use sha2::{Digest, Sha256};
 use std::io;
 use std::ops::Range;
@@ -35,6 +35,56 @@ fn events_of(name: &str) -> Option<Range<u64>> {
     (name_of(&events) == name && !events.is_empty()).then_some(events)
 }
 
+/// What the files of a store say of themselves, in the order of their first events, those that say the most first.
+pub(crate) fn listed(config: &StoreConfig) -> io::Result<Vec<Range<u64>>> {
+    let entries = config.environment.file_system.read_dir(&config.data_dir)?;
+    let mut found: Vec<Range<u64>> = entries.iter().filter_map(|entry| events_of(&entry.name)).collect();
+    found.sort_unstable_by_key(|events| (events.start, u64::MAX - events.end));
+    Ok(found)
+}
+
+pub(crate) fn path_of(config: &StoreConfig, events: &Range<u64>) -> PathBuf {
+    config.data_dir.join(name_of(events))
+}
+
+/// Loads a part the way that the options prefer. Whether it is of this history is not looked at.
+pub(crate) fn load(
+    config: &StoreConfig,
+    store_id: [u8; 16],
+    events: &Range<u64>,
+) -> Result<(Part, OpenIndexPath), Refused> {
+    let file = config.environment.file_system.open(&path_of(config, events), OpenMode::Read);
+    let (bytes, path) = read(config, &*file.map_err(Refused::new)?).map_err(Refused::new)?;
+    let part = Part::open(bytes, store_id)?;
+    if part.events() == *events { Ok((part, path)) } else { Err(Refused::new("its name is that of another")) }
+}
+
+/// Where a file cannot be mapped it is read.
+fn read(config: &StoreConfig, file: &dyn File) -> io::Result<(Bytes, OpenIndexPath)> {
+    let len = file.len()?;
+    if config.enable_mmap_index
+        && let Ok(Some(mapping)) = file.map(len)
+    {
+        return Ok((mapping, OpenIndexPath::Mmap));
+    }
+    let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+    let n = read_full(file, &mut bytes, 0)?;
+    bytes.truncate(n);
+    Ok((Box::new(bytes), OpenIndexPath::Checkpoint))
+}
+
+/// What tells the segments that hold these events from those that take their place.
+pub(crate) fn stamp_of(segments: &[SegmentInfo], events: &Range<u64>) -> u64 {
+    let mut hasher = Sha256::new();
+    for segment in segments {
+        let end = segment.end_sequence.unwrap_or(u64::MAX);
+        if segment.first_sequence < events.end && end > events.start {
+            hasher.update(segment.id);
+        }
+    }
+    hasher.finalize().iter().take(8).fold(0, |stamp, byte| stamp << 8 | u64::from(*byte))
+}
+
 impl PartFiles<'_> {
     /// Whether the records of these events were read and checked a moment ago.
     pub(crate) fn were_seen(&self, events: &Range<u64>) -> bool {
@@ -48,24 +98,16 @@ impl PartFiles<'_> {
 
     /// What the files that there are say of themselves, those that say the most first.
     pub(crate) fn list(&self) -> io::Result<Vec<Range<u64>>> {
-        let entries = self.config.environment.file_system.read_dir(&self.config.data_dir)?;
-        let mut found: Vec<Range<u64>> = entries.iter().filter_map(|entry| events_of(&entry.name)).collect();
-        found.sort_unstable_by_key(|events| (events.start, u64::MAX - events.end));
-        Ok(found)
+        listed(self.config)
     }
 
     fn path(&self, events: &Range<u64>) -> PathBuf {
-        self.config.data_dir.join(name_of(events))
+        path_of(self.config, events)
     }
 
     /// Loads a part the way that the options prefer, and sees that it is of this history.
     pub(crate) fn load(&self, events: &Range<u64>) -> Result<(Part, OpenIndexPath), Refused> {
-        let file = self.config.environment.file_system.open(&self.path(events), OpenMode::Read);
-        let (bytes, path) = self.read(&*file.map_err(Refused::new)?).map_err(Refused::new)?;
-        let part = Part::open(bytes, self.log.store_id())?;
-        if part.events() != *events {
-            return Err(Refused::new("its name is that of another"));
-        }
+        let (part, path) = load(self.config, self.log.store_id(), events)?;
         if part.stamp() != self.stamp(events) {
             return Err(Refused::new("it is of other segments"));
         }
@@ -75,36 +117,14 @@ impl PartFiles<'_> {
         if is_same { Ok((part, path)) } else { Err(Refused::new("it is of another history")) }
     }
 
-    /// Where a file cannot be mapped it is read.
-    fn read(&self, file: &dyn File) -> io::Result<(Bytes, OpenIndexPath)> {
-        let len = file.len()?;
-        if self.config.enable_mmap_index
-            && let Ok(Some(mapping)) = file.map(len)
-        {
-            return Ok((mapping, OpenIndexPath::Mmap));
-        }
-        let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
-        let n = read_full(file, &mut bytes, 0)?;
-        bytes.truncate(n);
-        Ok((Box::new(bytes), OpenIndexPath::Checkpoint))
-    }
-
     fn hash_at(&self, position: Position) -> Result<EventHash, StoreError> {
         let hash = |bytes: &[u8]| EventRef::decode_unchecked_extensions(bytes).map(|event| event.event_hash());
         let sequence = position.sequence;
         self.log.with_record(position, hash)?.map_err(|source| StoreError::Record { sequence, source })
     }
 
-    /// What tells the segments that hold these events from those that take their place.
     fn stamp(&self, events: &Range<u64>) -> u64 {
-        let mut hasher = Sha256::new();
-        for segment in self.log.segments() {
-            let end = segment.end_sequence.unwrap_or(u64::MAX);
-            if segment.first_sequence < events.end && end > events.start {
-                hasher.update(segment.id);
-            }
-        }
-        hasher.finalize().iter().take(8).fold(0, |stamp, byte| stamp << 8 | u64::from(*byte))
+        stamp_of(&self.log.segments(), events)
     }
 
     /// What is to be said of a part of these events, the last of which stands at `last`.
