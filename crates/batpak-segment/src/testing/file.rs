@@ -47,6 +47,7 @@ impl File for FaultyFile {
             let from = index(offset)?;
             let end = machine.disk.room(self.inode, from + half(buf.len(), is_half));
             if end <= from && !buf.is_empty() {
+                machine.hits += 1;
                 return Err(io::ErrorKind::StorageFull.into());
             }
             machine.disk.inodes[self.inode].write(&buf[..end - from], from);
@@ -78,7 +79,11 @@ impl File for FaultyFile {
             let possible = machine.disk.room(self.inode, wanted);
             let end = if is_half { usize::midpoint(now, possible.max(now)) } else { possible };
             machine.disk.inodes[self.inode].set_len(end.max(now));
-            if end < wanted { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+            if end >= wanted {
+                return Ok(());
+            }
+            machine.hits += 1;
+            Err(io::ErrorKind::StorageFull.into())
         })
     }
 

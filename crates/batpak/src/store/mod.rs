@@ -26,6 +26,8 @@ mod receipt;
 mod room;
 mod shared;
 mod status;
+#[cfg(feature = "testing")]
+mod stepping;
 mod submit;
 mod verify;
 mod wakers;

@@ -1,0 +1,131 @@
+//! One life: sessions, and what is left between them.
+
+use crate::checking::compare;
+use crate::config::{Size, config, policy};
+use crate::faults::{Plan, plan};
+use crate::model::Model;
+use crate::random::Random;
+use crate::session::{Session, tolerate};
+use crate::tally::Tally;
+use batpak::Region;
+use batpak::store::{Environment, Store, StoreConfig, StoreError, SyncConfig};
+use batpak::testing::{FaultyFileSystem, ManualClock};
+use std::sync::Arc;
+
+const DIR: &str = "/data/store";
+
+pub(crate) struct Life {
+    pub(crate) random: Random,
+    pub(crate) files: FaultyFileSystem,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) model: Model,
+    pub(crate) size: Size,
+    pub(crate) tally: Tally,
+    /// How many events must be there when the store is opened next.
+    at_least: usize,
+    /// How many calls it took to open the store last.
+    calls_of_opening: u64,
+    /// What the process leaves, if it was killed.
+    pub(crate) left: Option<FaultyFileSystem>,
+}
+
+pub(crate) fn live(seed: u64) -> Tally {
+    let mut random = Random::new(seed);
+    let files = FaultyFileSystem::seeded(seed);
+    files.set_abilities(random.chance(94), random.chance(94));
+    let mut life = Life {
+        size: Size::random(&mut random),
+        random,
+        files,
+        clock: Arc::new(ManualClock::new()),
+        model: Model::default(),
+        tally: Tally { lives: 1, ..Tally::default() },
+        at_least: 0,
+        calls_of_opening: 30,
+        left: None,
+    };
+    for _ in 0..2 + life.random.below(3) {
+        for depth in 0..=life.random.below(4) {
+            life.plan(depth > 0);
+            life.session();
+            life.end();
+        }
+    }
+    life.session();
+    life.tally.digest = life.files.digest();
+    life.tally
+}
+
+impl Life {
+    fn plan(&mut self, recovering: bool) {
+        let within = if recovering { self.calls_of_opening } else { *self.random.pick(&[60, 150, 400]) };
+        let crash_percent = if recovering { 80 } else { 55 };
+        plan(&self.files, Plan { percent: 90, crash_percent, within }, &mut self.random);
+    }
+
+    pub(crate) fn config_in(&mut self, dir: &str, policy: SyncConfig) -> StoreConfig {
+        let environment = Environment { clock: Arc::clone(&self.clock) as _, ..self.files.environment() };
+        config(StoreConfig::new(dir).with_environment(environment), self.size, policy, &mut self.random)
+    }
+
+    /// One process, from its start to its end.
+    fn session(&mut self) {
+        let policy = policy(&mut self.random);
+        let config = self.config_in(DIR, policy);
+        let before = self.files.calls();
+        let opened = Store::open(config.clone());
+        if opened.is_ok() {
+            self.calls_of_opening = self.files.calls() - before;
+        } else if self.files.has_crashed() {
+            self.tally.crashes_while_opening += 1;
+        }
+        match opened.and_then(|store| self.look(&store).map(|()| store)) {
+            Err(error) => tolerate(&self.files, &error),
+            Ok(_) if self.files.has_crashed() => {}
+            Ok(store) => Session::new(self, store, config, policy).live(),
+        }
+    }
+
+    /// Compares what a process finds with what it must find.
+    fn look(&mut self, store: &Store) -> Result<(), StoreError> {
+        if self.files.has_crashed() {
+            return Ok(());
+        }
+        let found = compare(store, &mut self.model, self.at_least)?;
+        assert_eq!(store.diagnostics().durable, found as u64, "what is shown first is durable");
+        self.tally.comparisons += 1;
+        self.tally.events += found as u64;
+        self.model.settle(found);
+        self.at_least = found;
+        Ok(())
+    }
+
+    /// The process ends, and perhaps the power fails.
+    fn end(&mut self) {
+        self.tally.crashes += u64::from(self.files.has_crashed());
+        self.tally.faults += self.files.hits() - u64::from(self.files.has_crashed());
+        let left = self.left.take().unwrap_or_else(|| self.files.clone());
+        if self.random.chance(65) {
+            self.files = left.after_power_cut(self.random.next());
+            self.at_least = self.model.promised;
+        } else {
+            self.files = left.after_kill();
+        }
+        self.check_copies();
+    }
+
+    /// How many events survive the death of the process.
+    pub(crate) fn keep(&mut self, events: usize) {
+        self.at_least = events;
+    }
+
+    fn check_copies(&mut self) {
+        for (dir, events) in std::mem::take(&mut self.model.copies) {
+            let config = self.config_in(dir.to_str().expect("text"), SyncConfig::default());
+            let copy = Store::open_read_only(config).expect("a copy opens");
+            let rows = copy.query(&Region::all()).expect("a copy can be read");
+            let ids = self.model.events[..events].iter().map(|event| event.told.expect("acknowledged").0);
+            assert!(rows.iter().map(|row| row.event_id).eq(ids), "a copy differs");
+        }
+    }
+}

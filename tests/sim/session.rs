@@ -1,0 +1,173 @@
+//! One process that uses a store, until it ends or the power fails.
+
+use crate::checking::{check_conditions, compare, compare_paths};
+use crate::life::Life;
+use batpak::store::{Store, StoreConfig, StoreError, SyncConfig};
+use batpak::testing::FaultyFileSystem;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(crate) struct Session<'l> {
+    pub(crate) life: &'l mut Life,
+    pub(crate) store: Store,
+    pub(crate) config: StoreConfig,
+    pub(crate) policy: SyncConfig,
+    /// How many events were durable when writing ended, if it has.
+    failed: Option<u64>,
+}
+
+/// An error is right only where something went wrong, and is never said to be damage.
+#[track_caller]
+pub(crate) fn tolerate(files: &FaultyFileSystem, error: &StoreError) {
+    assert!(files.hits() > 0, "nothing went wrong: {error:?}");
+    assert!(!error.is_corruption(), "nothing was damaged: {error:?}");
+}
+
+impl<'l> Session<'l> {
+    pub(crate) fn new(life: &'l mut Life, store: Store, config: StoreConfig, policy: SyncConfig) -> Self {
+        Self { life, store, config, policy, failed: None }
+    }
+
+    pub(crate) fn has_crashed(&self) -> bool {
+        self.life.files.has_crashed()
+    }
+
+    /// Works for a while. What is told after the power has failed is told by nobody.
+    pub(crate) fn live(mut self) {
+        let looked = self.look_closer();
+        self.note(looked);
+        for _ in 0..self.life.random.below(30) {
+            if self.has_crashed() {
+                break;
+            }
+            self.step();
+            self.check_watermarks();
+        }
+        self.end();
+    }
+
+    fn step(&mut self) {
+        if self.life.random.chance(30) {
+            self.life.clock.advance(Duration::from_millis(self.life.random.below(60)));
+        }
+        let result = match self.life.random.below(100) {
+            0..32 => return self.append(),
+            32..43 => return self.append_batch(),
+            43..50 => return self.submit_some(),
+            50..57 => return self.append_lost(),
+            57..63 => return self.append_what_is_refused(),
+            63..68 => self.sync(),
+            68..71 => self.wait_durable(),
+            71..80 => self.store.sync_as_due().map(drop),
+            80..88 => self.store.freeze_as_due().map(drop),
+            88..91 => self.look(),
+            91..93 => self.look_closer(),
+            93..96 => {
+                self.life.files.write_back();
+                Ok(())
+            }
+            _ => self.snapshot(),
+        };
+        self.note(result);
+    }
+
+    /// An error where something went wrong.
+    pub(crate) fn note(&mut self, result: Result<(), StoreError>) {
+        let Err(error) = result else { return };
+        tolerate(&self.life.files, &error);
+        self.note_failure(&error);
+    }
+
+    pub(crate) fn note_failure(&mut self, error: &StoreError) {
+        if matches!(error, StoreError::Failed { .. }) && !self.has_crashed() {
+            self.failed.get_or_insert(self.store.diagnostics().durable);
+        }
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// What is durable is promised; after a failure nothing more becomes so.
+    fn check_watermarks(&mut self) {
+        if self.has_crashed() {
+            return;
+        }
+        let diagnostics = self.store.diagnostics();
+        if let Some(durable) = self.failed {
+            assert_eq!(diagnostics.durable, durable, "after a failure nothing becomes durable");
+            assert!(diagnostics.failure.is_some(), "a failure lasts");
+        }
+        let visible = usize::try_from(diagnostics.visible).expect("a number of events");
+        assert!(visible >= self.life.model.acknowledged, "what is acknowledged is visible");
+        self.life.model.promise(usize::try_from(diagnostics.durable).expect("a number of events"));
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        let synced = self.store.sync();
+        self.promise_all(synced)
+    }
+
+    /// Everything that was acknowledged is promised, unless the process was dead by then.
+    fn promise_all(&mut self, result: Result<(), StoreError>) -> Result<(), StoreError> {
+        if result.is_ok() && !self.has_crashed() {
+            assert!(!self.has_failed(), "after a failure nothing becomes durable");
+            self.life.model.promise(self.life.model.acknowledged);
+        }
+        result
+    }
+
+    fn wait_durable(&mut self) -> Result<(), StoreError> {
+        let events = self.life.model.acknowledged;
+        if events == 0 {
+            return Ok(());
+        }
+        let sequence = self.life.random.index(events);
+        self.store.wait_durable(sequence as u64)?;
+        if !self.has_crashed() {
+            self.life.model.promise(sequence + 1);
+        }
+        Ok(())
+    }
+
+    fn look(&mut self) -> Result<(), StoreError> {
+        let acknowledged = self.life.model.acknowledged;
+        compare(&self.store, &mut self.life.model, acknowledged).map(drop)
+    }
+
+    fn look_closer(&mut self) -> Result<(), StoreError> {
+        if self.has_failed() {
+            return Ok(());
+        }
+        let Life { model, random, .. } = &mut *self.life;
+        check_conditions(&self.store, model, random)?;
+        if random.chance(30) {
+            let acknowledged = model.acknowledged;
+            compare_paths(&self.config, model, acknowledged)?;
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self) -> Result<(), StoreError> {
+        let dir = PathBuf::from(format!("/copies/{}", self.life.model.next_number()));
+        let copied = self.store.snapshot(&dir);
+        self.promise_all(copied)?;
+        if !self.has_crashed() {
+            self.life.model.copies.push((dir, self.life.model.acknowledged));
+        }
+        Ok(())
+    }
+
+    /// The process is killed, or closes its store, or forgets to.
+    fn end(mut self) {
+        self.life.keep(self.life.model.acknowledged);
+        if self.has_crashed() || self.life.random.chance(50) {
+            // Before the store is dropped, which would close it.
+            self.life.left = Some(self.life.files.after_kill());
+        } else if self.life.random.chance(80) {
+            let closed = self.store.clone().close();
+            let result = self.promise_all(closed);
+            self.note(result);
+        }
+    }
+}
