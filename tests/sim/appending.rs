@@ -38,7 +38,9 @@ impl Session<'_> {
     }
 
     fn append_drafts(&mut self, drafts: Vec<Draft>) {
+        let has_failed = self.has_failed();
         let told = self.tell(&drafts);
+        assert!(!has_failed || told.is_err(), "after a failure nothing is accepted");
         self.settle(drafts, told);
     }
 
@@ -55,6 +57,7 @@ impl Session<'_> {
 
     /// Several commits before anybody asks what has become of them.
     pub(crate) fn submit_some(&mut self) {
+        let has_failed = self.has_failed();
         let mut waiting: Vec<(Vec<Draft>, Result<Ticket<Vec<AppendReceipt>>, StoreError>)> = Vec::new();
         for _ in 0..=self.life.random.below(4) {
             // How long streams are is not known before the tickets tell.
@@ -68,6 +71,7 @@ impl Session<'_> {
         }
         for (drafts, ticket) in waiting {
             let told = ticket.and_then(Ticket::wait);
+            assert!(!has_failed || told.is_err(), "after a failure nothing is accepted");
             self.settle(drafts, told);
         }
     }
@@ -92,7 +96,6 @@ impl Session<'_> {
             // It is told to nobody.
             _ if self.has_crashed() => self.life.model.take_unknown(drafts, now),
             Ok(receipts) => {
-                assert!(!self.has_failed(), "after a failure nothing is accepted");
                 let is_synced = drafts.iter().any(|draft| draft.durability == Some(Durability::Synced))
                     || self.policy.every_n_events == 1 && drafts.iter().any(|draft| draft.durability.is_none())
                     || receipts.iter().any(|receipt| receipt.durability == Durability::Synced);
