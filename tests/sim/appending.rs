@@ -32,6 +32,19 @@ impl Session<'_> {
         self.append_drafts(drafts);
     }
 
+    /// While the sync is under way that an event waits for, nobody sees it.
+    pub(crate) fn append_watched(&mut self) {
+        let mut drafts = self.drafts(3);
+        drafts[0].durability = Some(Durability::Synced);
+        let (store, acknowledged) = (self.store.clone(), self.life.model.acknowledged as u64);
+        let has_failed = self.has_failed();
+        self.life.files.during_the_next_sync(move || {
+            assert!(has_failed || store.diagnostics().visible <= acknowledged, "an event is visible before its sync");
+        });
+        self.append_drafts(drafts);
+        self.life.files.forget_what_happens();
+    }
+
     pub(crate) fn append_batch(&mut self) {
         let drafts = self.drafts(6);
         self.append_drafts(drafts);

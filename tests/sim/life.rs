@@ -46,7 +46,7 @@ pub(crate) fn live(seed: u64) -> Tally {
     };
     for _ in 0..2 + life.random.below(3) {
         for depth in 0..=life.random.below(4) {
-            life.plan(depth > 0);
+            life.plan_for_opening(depth > 0);
             life.session();
             life.end();
         }
@@ -57,10 +57,16 @@ pub(crate) fn live(seed: u64) -> Tally {
 }
 
 impl Life {
-    fn plan(&mut self, recovering: bool) {
-        let within = if recovering { self.calls_of_opening } else { *self.random.pick(&[60, 150, 400]) };
-        let crash_percent = if recovering { 80 } else { 55 };
-        plan(&self.files, Plan { percent: 90, crash_percent, within }, &mut self.random);
+    /// Something goes wrong while a store is opened.
+    fn plan_for_opening(&mut self, recovering: bool) {
+        let percent = if recovering { 85 } else { 25 };
+        plan(&self.files, Plan { percent, crash_percent: 85, within: self.calls_of_opening }, &mut self.random);
+    }
+
+    /// Something goes wrong while it is used.
+    pub(crate) fn plan_for_work(&mut self) {
+        let within = *self.random.pick(&[3, 10, 30, 100]);
+        plan(&self.files, Plan { percent: 85, crash_percent: 65, within }, &mut self.random);
     }
 
     pub(crate) fn config_in(&mut self, dir: &str, policy: SyncConfig) -> StoreConfig {

@@ -34,6 +34,7 @@ impl<'l> Session<'l> {
 
     /// Works for a while. What is told after the power has failed is told by nobody.
     pub(crate) fn live(mut self) {
+        self.life.plan_for_work();
         let looked = self.look_closer();
         self.note(looked);
         for _ in 0..self.life.random.below(30) {
@@ -51,7 +52,8 @@ impl<'l> Session<'l> {
             self.life.clock.advance(Duration::from_millis(self.life.random.below(60)));
         }
         let result = match self.life.random.below(100) {
-            0..32 => return self.append(),
+            0..28 => return self.append(),
+            28..32 => return self.append_watched(),
             32..43 => return self.append_batch(),
             43..50 => return self.submit_some(),
             50..57 => return self.append_lost(),

@@ -106,6 +106,12 @@ impl FaultyFileSystem {
         lock(&self.meanwhile).push(Meanwhile { operation, name, act: Box::new(act) });
     }
 
+    /// What was to happen during a call does not happen any more.
+    pub fn forget_what_happens(&self) {
+        let forgotten = std::mem::take(&mut *lock(&self.meanwhile));
+        drop(forgotten);
+    }
+
     /// Lets happen what is to happen now.
     pub(crate) fn let_happen(&self, operation: Operation, path: &Path) {
         let mut all = lock(&self.meanwhile);
