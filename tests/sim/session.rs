@@ -16,10 +16,11 @@ pub(crate) struct Session<'l> {
     failed: Option<u64>,
 }
 
-/// An error is right only where something went wrong, and is never said to be damage.
+/// An error is right only where a call has failed, and is never said to be damage. Short and interrupted reads and writes
+/// are no failures.
 #[track_caller]
 pub(crate) fn tolerate(files: &FaultyFileSystem, error: &StoreError) {
-    assert!(files.hits() > 0, "nothing went wrong: {error:?}");
+    assert!(files.errors() > 0 || files.has_crashed(), "no call has failed: {error:?}");
     assert!(!error.is_corruption(), "nothing was damaged: {error:?}");
 }
 

@@ -149,6 +149,12 @@ impl FaultyFileSystem {
         self.machine().hits
     }
 
+    /// How many calls have failed by a fault, reads and writes left out that were interrupted: whoever uses the disk has to
+    /// make those again.
+    pub fn errors(&self) -> u64 {
+        self.machine().errors
+    }
+
     /// The machine after a power cut, of which `seed` decides what is left.
     #[must_use]
     pub fn after_power_cut(&self, seed: u64) -> Self {
@@ -227,7 +233,11 @@ impl FaultyFileSystem {
                 drop(unseen);
                 return Err(io::Error::other("the power fails"));
             }
-            Verdict::Refuse(error) => Err(error),
+            Verdict::Refuse(error) => {
+                let again = operation.moves_bytes() && error.kind() == io::ErrorKind::Interrupted;
+                machine.errors += u64::from(!again);
+                Err(error)
+            }
         };
         machine.note(result.is_ok().into());
         drop(machine);

@@ -14,6 +14,8 @@ pub(crate) struct Machine {
     pub(crate) calls: Vec<Operation>,
     pub(crate) faults: Vec<(When, Fault)>,
     pub(crate) hits: u64,
+    /// How many calls have failed, those left out that just have to be made again.
+    pub(crate) errors: u64,
     pub(crate) bytes_read: u64,
     pub(crate) crashed: bool,
     /// What decides identifiers and salts.
@@ -53,6 +55,7 @@ impl Machine {
             calls: Vec::new(),
             faults: Vec::new(),
             hits: 0,
+            errors: 0,
             bytes_read: 0,
             crashed: false,
             entropy: Random::new(seed),
@@ -103,6 +106,12 @@ impl Machine {
             None if self.lasting.short && operation.moves_bytes() => Verdict::Half,
             None => Verdict::Do,
         }
+    }
+
+    /// A file cannot become longer.
+    pub(crate) fn no_room(&mut self) {
+        self.hits += 1;
+        self.errors += 1;
     }
 
     /// The fault that is planned for this call.
