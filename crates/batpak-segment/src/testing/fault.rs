@@ -43,6 +43,9 @@ impl Operation {
 pub enum Fault {
     /// The power fails: this call may or may not have an effect, all later ones fail.
     Crash,
+    /// The same, and the thread that makes the call unwinds with [`Death`], without a message: whoever uses the disk is
+    /// dead, and is told nothing more.
+    Death,
     /// This call fails.
     Once(io::ErrorKind),
     /// This call and all later ones that change something fail.
@@ -60,6 +63,10 @@ pub enum Fault {
     /// The implementation panics.
     Panic,
 }
+
+/// What a thread unwinds with at [`Fault::Death`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Death;
 
 /// When it goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

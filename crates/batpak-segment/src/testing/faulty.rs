@@ -2,12 +2,13 @@
 
 use crate::file_system::{DirectoryEntry, EntryKind, Environment, File, FileSystem, Lock, OpenMode};
 use crate::testing::disk::Disk;
-use crate::testing::fault::{Fault, Operation, When};
+use crate::testing::fault::{Death, Fault, Operation, When};
 use crate::testing::file::FaultyFile;
 use crate::testing::machine::{Machine, Verdict};
 use crate::testing::outside::{MachineEntropy, ManualClock};
 use std::fmt::{self, Debug, Formatter};
 use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -226,11 +227,14 @@ impl FaultyFileSystem {
                 panics = true;
                 act(&mut machine, false)
             }
-            Verdict::DoAndCrash => {
+            verdict @ (Verdict::DoAndCrash | Verdict::DoAndDie) => {
                 let unseen = operation.has_effect().then(|| act(&mut machine, false));
                 // What it made may take the lock when it is dropped.
                 drop(machine);
                 drop(unseen);
+                if matches!(verdict, Verdict::DoAndDie) {
+                    resume_unwind(Box::new(Death));
+                }
                 return Err(io::Error::other("the power fails"));
             }
             Verdict::Refuse(error) => {

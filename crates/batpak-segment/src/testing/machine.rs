@@ -43,6 +43,7 @@ pub(crate) enum Verdict {
     Do,
     Half,
     DoAndCrash,
+    DoAndDie,
     DoAndPanic,
     Refuse(io::Error),
 }
@@ -125,10 +126,10 @@ impl Machine {
 
     fn suffer(&mut self, fault: Fault, operation: Operation) -> Verdict {
         match fault {
-            Fault::Crash => {
+            Fault::Crash | Fault::Death => {
                 self.crashed = true;
                 self.disk.unmap();
-                return Verdict::DoAndCrash;
+                return if fault == Fault::Crash { Verdict::DoAndCrash } else { Verdict::DoAndDie };
             }
             Fault::Once(kind) => return Verdict::Refuse(kind.into()),
             Fault::Short => return Verdict::Half,

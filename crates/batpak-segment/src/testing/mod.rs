@@ -36,6 +36,6 @@ mod names;
 mod outside;
 mod random;
 
-pub use fault::{Fault, Operation, When};
+pub use fault::{Death, Fault, Operation, When};
 pub use faulty::FaultyFileSystem;
 pub use outside::ManualClock;
