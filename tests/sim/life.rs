@@ -27,6 +27,8 @@ pub(crate) struct Life {
     calls_of_opening: u64,
     /// What the process leaves, if it was killed.
     pub(crate) left: Option<FaultyFileSystem>,
+    /// Nothing goes wrong any more.
+    is_calm: bool,
 }
 
 pub(crate) fn live(seed: u64) -> Tally {
@@ -43,20 +45,40 @@ pub(crate) fn live(seed: u64) -> Tally {
         at_least: 0,
         calls_of_opening: 30,
         left: None,
+        is_calm: false,
     };
     for _ in 0..2 + life.random.below(3) {
         for depth in 0..=life.random.below(4) {
+            life.read_before();
             life.plan_for_opening(depth > 0);
             life.session();
             life.end();
         }
     }
+    life.files.set_room(usize::MAX);
+    life.is_calm = true;
     life.session();
+    assert_eq!(life.model.events.len(), life.model.acknowledged, "nothing is unknown at the end");
     life.tally.digest = life.files.digest();
     life.tally
 }
 
 impl Life {
+    /// Who opens for reading only what a crash has left sees what is promised, and changes nothing.
+    fn read_before(&mut self) {
+        let there = self.random.chance(20).then(|| self.files.contents());
+        let Some(before) = there.filter(|files| !files.is_empty()) else { return };
+        let config = self.config_in(DIR, SyncConfig::default());
+        match Store::open_read_only(config) {
+            Err(StoreError::NoStore { .. }) if self.at_least == 0 => {}
+            Err(error) => panic!("it opens for reading: {error:?}"),
+            Ok(reader) => {
+                compare(&reader, &mut self.model, self.at_least).expect("it can be read");
+                assert_eq!(self.files.contents(), before, "reading changes nothing");
+            }
+        }
+    }
+
     /// Something goes wrong while a store is opened.
     fn plan_for_opening(&mut self, recovering: bool) {
         let percent = if recovering { 85 } else { 25 };
@@ -65,6 +87,9 @@ impl Life {
 
     /// Something goes wrong while it is used.
     pub(crate) fn plan_for_work(&mut self) {
+        if self.is_calm {
+            return;
+        }
         let within = *self.random.pick(&[3, 10, 30, 100]);
         plan(&self.files, Plan { percent: 85, crash_percent: 65, within }, &mut self.random);
     }
@@ -116,6 +141,9 @@ impl Life {
             self.at_least = self.model.promised;
         } else {
             self.files = left.after_kill();
+        }
+        if self.random.chance(60) {
+            self.files.set_room(usize::MAX);
         }
         self.check_copies();
     }

@@ -12,6 +12,8 @@ pub(crate) struct Session<'l> {
     pub(crate) store: Store,
     pub(crate) config: StoreConfig,
     pub(crate) policy: SyncConfig,
+    /// A store for reading only, as another process has it.
+    follower: Option<Store>,
     /// How many events were durable when writing ended, if it has.
     failed: Option<u64>,
 }
@@ -26,7 +28,7 @@ pub(crate) fn tolerate(files: &FaultyFileSystem, error: &StoreError) {
 
 impl<'l> Session<'l> {
     pub(crate) fn new(life: &'l mut Life, store: Store, config: StoreConfig, policy: SyncConfig) -> Self {
-        Self { life, store, config, policy, failed: None }
+        Self { life, store, config, policy, follower: None, failed: None }
     }
 
     pub(crate) fn has_crashed(&self) -> bool {
@@ -65,7 +67,8 @@ impl<'l> Session<'l> {
             80..88 => self.store.freeze_as_due().map(drop),
             88..91 => self.look(),
             91..93 => self.look_closer(),
-            93..96 => {
+            93..95 => self.follow(),
+            95..97 => {
                 self.life.files.write_back();
                 Ok(())
             }
@@ -131,6 +134,19 @@ impl<'l> Session<'l> {
             self.life.model.promise(sequence + 1);
         }
         Ok(())
+    }
+
+    /// Who reads beside the writer sees all that the writer shows.
+    fn follow(&mut self) -> Result<(), StoreError> {
+        if self.follower.is_none() {
+            self.follower = Some(Store::open_read_only(self.config.clone())?);
+        }
+        let Some(follower) = &self.follower else { return Ok(()) };
+        follower.refresh()?;
+        let (seen, shown) = (follower.diagnostics().visible, self.store.diagnostics().visible);
+        assert!(seen <= shown, "a reader sees {seen} events, the writer shows {shown}");
+        let acknowledged = self.life.model.acknowledged;
+        compare(follower, &mut self.life.model, acknowledged).map(drop)
     }
 
     fn look(&mut self) -> Result<(), StoreError> {
