@@ -2,6 +2,7 @@
 
 use crate::draft::Draft;
 use crate::session::{Session, tolerate};
+use crate::trace::trace;
 use batpak::EventKind;
 use batpak::store::{AppendReceipt, Durability, StoreError, Ticket};
 use std::time::Duration;
@@ -105,9 +106,10 @@ impl Session<'_> {
     /// Notes what has become of a commit.
     fn settle(&mut self, drafts: Vec<Draft>, told: Receipts) {
         let now = self.now();
+        trace(|| format!("{} events: {told:?}", drafts.len()));
         match told {
             // It is told to nobody.
-            _ if self.has_crashed() => self.life.model.take_unknown(drafts, now),
+            Ok(_) if self.has_crashed() => self.life.model.take_unknown(drafts, now),
             Ok(receipts) => {
                 let is_synced = drafts.iter().any(|draft| draft.durability == Some(Durability::Synced))
                     || self.policy.every_n_events == 1 && drafts.iter().any(|draft| draft.durability.is_none())

@@ -19,7 +19,7 @@ impl Size {
         if random.chance(3) {
             return Self { segment_max_bytes: 100_000, text_max: 20_000 };
         }
-        Self { segment_max_bytes: *random.pick(&[512, 1000, 1500, 4096]), text_max: *random.pick(&[1, 60, 700]) }
+        Self { segment_max_bytes: *random.pick(&[512, 1000, 1500, 4096]), text_max: *random.pick(&[1, 60, 700, 2000]) }
     }
 }
 
@@ -33,11 +33,11 @@ pub(crate) fn policy(random: &mut Random) -> SyncConfig {
 
 /// Options that are others each time that a store is opened.
 pub(crate) fn config(base: StoreConfig, size: Size, policy: SyncConfig, random: &mut Random) -> StoreConfig {
-    let (mapped, owned) = *random.pick(&PATHS);
+    let (mapped, owned) = if random.chance(30) { (true, false) } else { *random.pick(&PATHS) };
     let mut config = base
         .with_segment_max_bytes(size.segment_max_bytes)
         .with_fd_budget(1 + random.index(3))
-        .with_write_path(*random.pick(&[WritePath::Direct, WritePath::Tail, WritePath::Tail]))
+        .with_write_path(*random.pick(&[WritePath::Direct, WritePath::Tail]))
         .with_enable_mmap_index(mapped)
         .with_enable_checkpoint(owned)
         .without_threads();

@@ -1,6 +1,7 @@
 //! What goes wrong, and at which call.
 
 use crate::random::Random;
+use crate::trace::trace;
 use batpak::testing::{Fault, FaultyFileSystem, Operation, When};
 use std::io::ErrorKind;
 
@@ -18,8 +19,10 @@ pub(crate) fn plan(files: &FaultyFileSystem, plan: Plan, random: &mut Random) {
     }
     let call = When::Call(files.calls() + 1 + random.below(plan.within));
     if random.chance(plan.crash_percent) {
+        trace(|| format!("a crash at {call:?}"));
         return files.plan(call, Fault::Crash);
     }
+    trace(|| format!("something goes wrong at {call:?}"));
     if random.chance(10) {
         return files.set_room(random.index(4));
     }

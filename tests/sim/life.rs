@@ -7,8 +7,9 @@ use crate::model::Model;
 use crate::random::Random;
 use crate::session::{Session, tolerate};
 use crate::tally::Tally;
+use crate::trace::trace;
 use batpak::Region;
-use batpak::store::{Environment, Store, StoreConfig, StoreError, SyncConfig};
+use batpak::store::{Diagnostics, Environment, Store, StoreConfig, StoreError, SyncConfig};
 use batpak::testing::{FaultyFileSystem, ManualClock};
 use std::sync::Arc;
 
@@ -103,6 +104,7 @@ impl Life {
     fn session(&mut self) {
         let policy = policy(&mut self.random);
         let config = self.config_in(DIR, policy);
+        trace(|| format!("open by {:?}, {policy:?}", config.write_path));
         let before = self.files.calls();
         let opened = Store::open(config.clone());
         if opened.is_ok() {
@@ -124,23 +126,36 @@ impl Life {
         }
         let found = compare(store, &mut self.model, self.at_least)?;
         assert_eq!(store.diagnostics().durable, found as u64, "what is shown first is durable");
-        self.tally.comparisons += 1;
-        self.tally.events += found as u64;
+        trace(|| format!("found {found} of at least {}: {:?}", self.at_least, store.diagnostics().open_report));
+        self.note_report(&store.diagnostics());
         self.model.settle(found);
         self.at_least = found;
         Ok(())
+    }
+
+    fn note_report(&mut self, diagnostics: &Diagnostics) {
+        let Some(report) = &diagnostics.open_report else { return };
+        let tally = &mut self.tally;
+        tally.comparisons += 1;
+        tally.torn += u64::from(report.torn.is_some());
+        tally.from_tail += report.commits_from_tail;
+        tally.restored += u64::from(report.events_restored > 0);
+        tally.refused += report.refused.len() as u64;
     }
 
     /// The process ends, and perhaps the power fails.
     fn end(&mut self) {
         self.tally.crashes += u64::from(self.files.has_crashed());
         self.tally.faults += self.files.hits() - u64::from(self.files.has_crashed());
+        trace(|| format!("calls {:?}", self.files.operations_since(0)));
         let left = self.left.take().unwrap_or_else(|| self.files.clone());
-        if self.random.chance(65) {
+        if self.random.chance(55) {
             self.files = left.after_power_cut(self.random.next());
+            trace(|| format!("power cut, crashed {}", self.files.has_crashed()));
             self.at_least = self.model.promised;
         } else {
             self.files = left.after_kill();
+            trace(|| "killed");
         }
         if self.random.chance(60) {
             self.files.set_room(usize::MAX);

@@ -2,6 +2,7 @@
 
 use crate::checking::{check_conditions, compare, compare_paths};
 use crate::life::Life;
+use crate::trace::trace;
 use batpak::store::{Store, StoreConfig, StoreError, SyncConfig};
 use batpak::testing::FaultyFileSystem;
 use std::path::PathBuf;
@@ -54,7 +55,9 @@ impl<'l> Session<'l> {
         if self.life.random.chance(30) {
             self.life.clock.advance(Duration::from_millis(self.life.random.below(60)));
         }
-        let result = match self.life.random.below(100) {
+        let which = self.life.random.below(100);
+        trace(|| format!("step {which} at call {}", self.life.files.calls()));
+        let result = match which {
             0..28 => return self.append(),
             28..32 => return self.append_watched(),
             32..43 => return self.append_batch(),
@@ -64,7 +67,7 @@ impl<'l> Session<'l> {
             63..68 => self.sync(),
             68..71 => self.wait_durable(),
             71..80 => self.store.sync_as_due().map(drop),
-            80..88 => self.store.freeze_as_due().map(drop),
+            80..88 => self.freeze(),
             88..91 => self.look(),
             91..93 => self.look_closer(),
             93..95 => self.follow(),
@@ -80,6 +83,7 @@ impl<'l> Session<'l> {
     /// An error where something went wrong.
     pub(crate) fn note(&mut self, result: Result<(), StoreError>) {
         let Err(error) = result else { return };
+        trace(|| format!("error {error:?}"));
         tolerate(&self.life.files, &error);
         self.note_failure(&error);
     }
@@ -107,6 +111,17 @@ impl<'l> Session<'l> {
         let visible = usize::try_from(diagnostics.visible).expect("a number of events");
         assert!(visible >= self.life.model.acknowledged, "what is acknowledged is visible");
         self.life.model.promise(usize::try_from(diagnostics.durable).expect("a number of events"));
+    }
+
+    fn freeze(&mut self) -> Result<(), StoreError> {
+        let before = self.store.diagnostics();
+        self.store.freeze_as_due()?;
+        let after = self.store.diagnostics();
+        let tally = &mut self.life.tally;
+        tally.freezes += u64::from(after.events_to_freeze < before.events_to_freeze);
+        // Each live part that ended becomes one of the index, so fewer there are only if some were merged.
+        tally.merges += u64::from(after.index_parts < before.index_parts);
+        Ok(())
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
