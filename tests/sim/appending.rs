@@ -5,6 +5,7 @@ use crate::session::{Session, tolerate};
 use crate::trace::trace;
 use batpak::EventKind;
 use batpak::store::{AppendReceipt, Durability, StoreError, Ticket};
+use std::sync::mpsc;
 use std::time::Duration;
 
 type Receipts = Result<Vec<AppendReceipt>, StoreError>;
@@ -88,6 +89,27 @@ impl Session<'_> {
             assert!(!has_failed || told.is_err(), "after a failure nothing is accepted");
             self.settle(drafts, told);
         }
+    }
+
+    /// What is appended while a sync is under way is not covered by it.
+    pub(crate) fn sync_while_others_append(&mut self) {
+        let drafts = self.drafts(3);
+        let items: Vec<_> = drafts.iter().map(Draft::item).collect();
+        let (store, (send, receive)) = (self.store.clone(), mpsc::channel());
+        self.life.files.during_the_next_sync(move || {
+            let _ = send.send(store.submit_batch(items));
+        });
+        let synced = self.sync();
+        self.life.files.forget_what_happens();
+        self.check_watermarks();
+        match receive.try_recv() {
+            Ok(ticket) => {
+                let told = ticket.and_then(Ticket::wait);
+                self.settle(drafts, told);
+            }
+            Err(_) => self.life.model.lost.push(drafts),
+        }
+        self.note(synced);
     }
 
     /// What was refused or lost is appended again.

@@ -16,6 +16,15 @@ pub(crate) struct Known {
     pub(crate) time: Duration,
 }
 
+/// A copy of the store in a directory of its own.
+#[derive(Debug)]
+pub(crate) struct Copy {
+    pub(crate) dir: PathBuf,
+    pub(crate) events: usize,
+    /// Whether it was told to be there. Otherwise it is whole or no store.
+    pub(crate) is_finished: bool,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     /// Those that were acknowledged, and behind them those of which nobody knows.
@@ -28,8 +37,7 @@ pub(crate) struct Model {
     pub(crate) promised: usize,
     /// What was refused or lost, and is appended again now and then.
     pub(crate) lost: Vec<Vec<Draft>>,
-    /// Copies that were finished, and how many events each has.
-    pub(crate) copies: Vec<(PathBuf, usize)>,
+    pub(crate) copies: Vec<Copy>,
     numbers: u64,
 }
 
