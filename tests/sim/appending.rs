@@ -73,7 +73,7 @@ impl Session<'_> {
     /// Several commits before anybody asks what has become of them.
     pub(crate) fn submit_some(&mut self) {
         let has_failed = self.has_failed();
-        let mut waiting: Vec<(Vec<Draft>, Result<Ticket<Vec<AppendReceipt>>, StoreError>)> = Vec::new();
+        let mut waiting = Vec::new();
         for _ in 0..=self.life.random.below(4) {
             // How long streams are is not known before the tickets tell.
             let drafts: Vec<Draft> = (0..=self.life.random.below(3)).map(|_| self.draft()).collect();
@@ -121,7 +121,9 @@ impl Session<'_> {
         let which = self.life.random.index(lost.len());
         let mut drafts = lost.swap_remove(which);
         // The streams may be others now.
-        drafts.iter_mut().for_each(|draft| draft.expected = None);
+        for draft in &mut drafts {
+            draft.expected = None;
+        }
         self.append_drafts(drafts);
     }
 

@@ -92,7 +92,7 @@ impl FaultyFileSystem {
         Environment { file_system: Arc::new(self.clone()), clock: Arc::new(ManualClock::new()), entropy }
     }
 
-    /// Plans a fault.
+    /// Plans a fault. At its call it goes before what has gone wrong for good.
     pub fn plan(&self, when: When, fault: Fault) {
         self.machine().faults.push((when, fault));
     }

@@ -27,15 +27,18 @@ pub(crate) struct Machine {
     successors: u64,
 }
 
-/// What has gone wrong for good.
+/// What has gone wrong for good. A later fault takes the place of an earlier one, but of a disk that is gone.
 #[derive(Debug, Default)]
-struct Lasting {
-    full: Option<io::ErrorKind>,
-    gone: bool,
-    short: bool,
-    interrupts: bool,
-    /// Whether the last call was interrupted.
-    interrupted: bool,
+enum Lasting {
+    #[default]
+    Nothing,
+    Full(io::ErrorKind),
+    Gone,
+    Short,
+    Interrupts {
+        /// Whether the last call was interrupted.
+        last: bool,
+    },
 }
 
 /// What a call is to do.
@@ -99,13 +102,9 @@ impl Machine {
         if self.crashed {
             return Verdict::Refuse(io::Error::other("the power has failed"));
         }
-        if let Some(verdict) = self.lasting.verdict(operation) {
-            return verdict;
-        }
         match self.due(operation) {
             Some(fault) => self.suffer(fault, operation),
-            None if self.lasting.short && operation.moves_bytes() => Verdict::Half,
-            None => Verdict::Do,
+            None => self.lasting.verdict(operation),
         }
     }
 
@@ -135,34 +134,36 @@ impl Machine {
             Fault::Short => return Verdict::Half,
             Fault::Panic => return Verdict::DoAndPanic,
             Fault::ShortThenFull => {
-                self.lasting.full = Some(io::ErrorKind::StorageFull);
+                self.lasting.begin(Lasting::Full(io::ErrorKind::StorageFull));
                 return Verdict::Half;
             }
-            Fault::ForGood(kind) => self.lasting.full = Some(kind),
-            Fault::Gone => self.lasting.gone = true,
-            Fault::InterruptedForGood => self.lasting.interrupts = true,
-            Fault::ShortForGood => {
-                self.lasting.short = true;
-                return if operation.moves_bytes() { Verdict::Half } else { Verdict::Do };
-            }
+            Fault::ForGood(kind) => self.lasting.begin(Lasting::Full(kind)),
+            Fault::Gone => self.lasting.begin(Lasting::Gone),
+            Fault::ShortForGood => self.lasting.begin(Lasting::Short),
+            Fault::InterruptedForGood => self.lasting.begin(Lasting::Interrupts { last: false }),
         }
-        self.lasting.verdict(operation).unwrap_or(Verdict::Do)
+        self.lasting.verdict(operation)
     }
 }
 
 impl Lasting {
-    /// What becomes of a call, if that is decided already.
-    fn verdict(&mut self, operation: Operation) -> Option<Verdict> {
-        if self.gone {
-            return Some(Verdict::Refuse(io::Error::other("the disk is gone")));
+    fn begin(&mut self, lasting: Self) {
+        if !matches!(self, Self::Gone) {
+            *self = lasting;
         }
-        if self.interrupts && operation.moves_bytes() {
-            self.interrupted = !self.interrupted;
-            if self.interrupted {
-                return Some(Verdict::Refuse(io::ErrorKind::Interrupted.into()));
+    }
+
+    /// What becomes of a call for which nothing else is planned.
+    fn verdict(&mut self, operation: Operation) -> Verdict {
+        match self {
+            Self::Gone => Verdict::Refuse(io::Error::other("the disk is gone")),
+            Self::Full(kind) if operation.changes() => Verdict::Refuse((*kind).into()),
+            Self::Short if operation.moves_bytes() => Verdict::Half,
+            Self::Interrupts { last } if operation.moves_bytes() => {
+                *last = !*last;
+                if *last { Verdict::Refuse(io::ErrorKind::Interrupted.into()) } else { Verdict::Do }
             }
+            _ => Verdict::Do,
         }
-        let kind = self.full.filter(|_| operation.changes())?;
-        Some(Verdict::Refuse(kind.into()))
     }
 }
