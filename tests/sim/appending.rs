@@ -99,9 +99,13 @@ impl Session<'_> {
         self.life.files.during_the_next_sync(move || {
             let _ = send.send(store.submit_batch(items));
         });
+        let before = self.store.diagnostics().visible;
         let synced = self.sync();
         self.life.files.forget_what_happens();
         self.check_watermarks();
+        let now = self.store.diagnostics();
+        let is_early = now.visible > before && now.durable <= before;
+        assert!(!is_early || !self.is_to_be_synced(&drafts), "an event is visible before its sync: {now:?}");
         match receive.try_recv() {
             Ok(ticket) => {
                 let told = ticket.and_then(Ticket::wait);
@@ -135,8 +139,7 @@ impl Session<'_> {
             // It is told to nobody.
             Ok(_) if self.has_crashed() => self.life.model.take_unknown(drafts, now),
             Ok(receipts) => {
-                let is_synced = drafts.iter().any(|draft| draft.durability == Some(Durability::Synced))
-                    || self.policy.every_n_events == 1 && drafts.iter().any(|draft| draft.durability.is_none())
+                let is_synced = self.is_to_be_synced(&drafts)
                     || receipts.iter().any(|receipt| receipt.durability == Durability::Synced);
                 let model = &mut self.life.model;
                 model.take(drafts, &receipts, now);
@@ -155,6 +158,12 @@ impl Session<'_> {
                 }
             }
         }
+    }
+
+    /// Whether a commit counts only once it survives a power cut.
+    fn is_to_be_synced(&self, drafts: &[Draft]) -> bool {
+        let default = if self.policy.every_n_events == 1 { Durability::Synced } else { Durability::Written };
+        drafts.iter().any(|draft| draft.durability.unwrap_or(default) == Durability::Synced)
     }
 
     fn now(&self) -> Duration {

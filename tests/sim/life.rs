@@ -30,6 +30,8 @@ pub(crate) struct Life {
     pub(crate) left: Option<FaultyFileSystem>,
     /// Nothing goes wrong any more.
     is_calm: bool,
+    /// The last writer may not have been able to say to readers how far it was.
+    may_hide: bool,
 }
 
 pub(crate) fn live(seed: u64) -> Tally {
@@ -47,6 +49,7 @@ pub(crate) fn live(seed: u64) -> Tally {
         calls_of_opening: 30,
         left: None,
         is_calm: false,
+        may_hide: false,
     };
     for _ in 0..2 + life.random.below(3) {
         for depth in 0..=life.random.below(4) {
@@ -74,7 +77,8 @@ impl Life {
             Err(StoreError::NoStore { .. }) if self.at_least == 0 => {}
             Err(error) => panic!("it opens for reading: {error:?}"),
             Ok(reader) => {
-                compare(&reader, &mut self.model, self.at_least).expect("it can be read");
+                let at_least = if self.may_hide { 0 } else { self.at_least };
+                compare(&reader, &mut self.model, at_least).expect("it can be read");
                 assert_eq!(self.files.contents(), before, "reading changes nothing");
             }
         }
@@ -129,6 +133,7 @@ impl Life {
         trace(|| format!("found {found} of at least {}: {:?}", self.at_least, store.diagnostics().open_report));
         self.note_report(&store.diagnostics());
         self.model.settle(found);
+        self.may_hide = false;
         self.at_least = found;
         Ok(())
     }
@@ -148,11 +153,13 @@ impl Life {
         self.tally.crashes += u64::from(self.files.has_crashed());
         self.tally.faults += self.files.hits() - u64::from(self.files.has_crashed());
         trace(|| format!("calls {:?}", self.files.operations_since(0)));
+        self.may_hide |= self.files.errors() > 0;
         let left = self.left.take().unwrap_or_else(|| self.files.clone());
         if self.random.chance(55) {
             self.files = left.after_power_cut(self.random.next());
             trace(|| format!("power cut, crashed {}", self.files.has_crashed()));
             self.at_least = self.model.promised;
+            self.may_hide = false;
         } else {
             self.files = left.after_kill();
             trace(|| "killed");
