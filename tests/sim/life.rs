@@ -9,7 +9,7 @@ use crate::session::{Session, tolerate};
 use crate::tally::Tally;
 use crate::trace::trace;
 use batpak::Region;
-use batpak::store::{Diagnostics, Environment, Store, StoreConfig, StoreError, SyncConfig};
+use batpak::store::{Environment, OpenIndexReport, Store, StoreConfig, StoreError, SyncConfig};
 use batpak::testing::{FaultyFileSystem, ManualClock};
 use std::sync::Arc;
 
@@ -30,6 +30,8 @@ pub(crate) struct Life {
     pub(crate) left: Option<FaultyFileSystem>,
     /// Nothing goes wrong any more.
     is_calm: bool,
+    /// The last process has closed the store, and was told so.
+    pub(crate) is_closed: bool,
     /// The last writer may not have been able to say to readers how far it was.
     may_hide: bool,
 }
@@ -49,6 +51,7 @@ pub(crate) fn live(seed: u64) -> Tally {
         calls_of_opening: 30,
         left: None,
         is_calm: false,
+        is_closed: false,
         may_hide: false,
     };
     for _ in 0..2 + life.random.below(3) {
@@ -130,16 +133,18 @@ impl Life {
         }
         let found = compare(store, &mut self.model, self.at_least)?;
         assert_eq!(store.diagnostics().durable, found as u64, "what is shown first is durable");
-        trace(|| format!("found {found} of at least {}: {:?}", self.at_least, store.diagnostics().open_report));
-        self.note_report(&store.diagnostics());
+        let report = store.diagnostics().open_report.expect("it was opened");
+        assert!(!self.is_closed || report.closed_cleanly && report.torn.is_none(), "it was closed: {report:?}");
+        trace(|| format!("found {found} of at least {}: {report:?}", self.at_least));
+        self.is_closed = false;
+        self.note_report(&report);
         self.model.settle(found);
         self.may_hide = false;
         self.at_least = found;
         Ok(())
     }
 
-    fn note_report(&mut self, diagnostics: &Diagnostics) {
-        let Some(report) = &diagnostics.open_report else { return };
+    fn note_report(&mut self, report: &OpenIndexReport) {
         let tally = &mut self.tally;
         tally.comparisons += 1;
         tally.torn += u64::from(report.torn.is_some());

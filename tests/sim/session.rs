@@ -205,6 +205,7 @@ impl<'l> Session<'l> {
             self.life.left = Some(self.life.files.after_kill());
         } else if self.life.random.chance(80) {
             let closed = self.store.clone().close();
+            self.life.is_closed = closed.is_ok() && !self.has_crashed();
             let result = self.promise_all(closed);
             self.note(result);
         }

@@ -12,7 +12,8 @@
 //! free. What is stored in a mapping afterwards goes nowhere.
 //!
 //! **A sync that fails** leaves its sectors clean in memory and undecided on the disk: programs read the new bytes, a later
-//! sync succeeds and does not write them, and a power cut may take them.
+//! sync succeeds and does not write them, and a power cut may take them. The changes of a directory whose sync fails are
+//! left to the next one.
 //!
 //! **An error.** Any call can fail once; all calls that change something can fail from some moment on, as on a full disk
 //! or one that became read-only; all calls can fail from some moment on. A read or write can be short or interrupted,
