@@ -32,6 +32,8 @@ pub(crate) struct Life {
     is_calm: bool,
     /// The last process has closed the store, and was told so.
     pub(crate) is_closed: bool,
+    /// It has left an index of all events, and nothing went wrong.
+    pub(crate) is_indexed: bool,
     /// The last writer may not have been able to say to readers how far it was.
     may_hide: bool,
 }
@@ -52,6 +54,7 @@ pub(crate) fn live(seed: u64) -> Tally {
         left: None,
         is_calm: false,
         is_closed: false,
+        is_indexed: false,
         may_hide: false,
     };
     for _ in 0..2 + life.random.below(3) {
@@ -119,7 +122,8 @@ impl Life {
         } else if self.files.has_crashed() {
             self.tally.crashes_while_opening += 1;
         }
-        match opened.and_then(|store| self.look(&store).map(|()| store)) {
+        let wants_files = config.enable_mmap_index || config.enable_checkpoint;
+        match opened.and_then(|store| self.look(&store, wants_files).map(|()| store)) {
             Err(error) => tolerate(&self.files, &error),
             Ok(_) if self.files.has_crashed() => {}
             Ok(store) => Session::new(self, store, config, policy).live(),
@@ -127,7 +131,7 @@ impl Life {
     }
 
     /// Compares what a process finds with what it must find.
-    fn look(&mut self, store: &Store) -> Result<(), StoreError> {
+    fn look(&mut self, store: &Store, wants_files: bool) -> Result<(), StoreError> {
         if self.files.has_crashed() {
             return Ok(());
         }
@@ -136,6 +140,9 @@ impl Life {
         let report = store.diagnostics().open_report.expect("it was opened");
         assert!(!self.is_closed || report.closed_cleanly && report.torn.is_none(), "it was closed: {report:?}");
         trace(|| format!("found {found} of at least {}: {report:?}", self.at_least));
+        if std::mem::take(&mut self.is_indexed) && wants_files && self.files.errors() == 0 {
+            assert!(report.events_scanned == 0 && report.refused.is_empty(), "its index was whole: {report:?}");
+        }
         self.is_closed = false;
         self.note_report(&report);
         self.model.settle(found);
@@ -165,6 +172,8 @@ impl Life {
             trace(|| format!("power cut, crashed {}", self.files.has_crashed()));
             self.at_least = self.model.promised;
             self.may_hide = false;
+            // Files of the index are not synced.
+            self.is_indexed = false;
         } else {
             self.files = left.after_kill();
             trace(|| "killed");

@@ -205,7 +205,9 @@ impl<'l> Session<'l> {
             self.life.left = Some(self.life.files.after_kill());
         } else if self.life.random.chance(80) {
             let closed = self.store.clone().close();
+            let has_files = self.config.enable_mmap_index || self.config.enable_checkpoint;
             self.life.is_closed = closed.is_ok() && !self.has_crashed();
+            self.life.is_indexed = self.life.is_closed && has_files && self.life.files.errors() == 0;
             let result = self.promise_all(closed);
             self.note(result);
         }
