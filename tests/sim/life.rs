@@ -15,6 +15,16 @@ use std::sync::Arc;
 
 const DIR: &str = "/data/store";
 
+/// How the last process has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Somehow,
+    /// It was told that the store was closed.
+    Closed,
+    /// The same, and all files of the index are there.
+    Indexed,
+}
+
 pub(crate) struct Life {
     pub(crate) random: Random,
     pub(crate) files: FaultyFileSystem,
@@ -30,10 +40,7 @@ pub(crate) struct Life {
     pub(crate) left: Option<FaultyFileSystem>,
     /// Nothing goes wrong any more.
     is_calm: bool,
-    /// The last process has closed the store, and was told so.
-    pub(crate) is_closed: bool,
-    /// It has left an index of all events, and nothing went wrong.
-    pub(crate) is_indexed: bool,
+    pub(crate) ended: Ended,
     /// The last writer may not have been able to say to readers how far it was.
     may_hide: bool,
 }
@@ -53,8 +60,7 @@ pub(crate) fn live(seed: u64) -> Tally {
         calls_of_opening: 30,
         left: None,
         is_calm: false,
-        is_closed: false,
-        is_indexed: false,
+        ended: Ended::Somehow,
         may_hide: false,
     };
     for _ in 0..2 + life.random.below(3) {
@@ -138,12 +144,13 @@ impl Life {
         let found = compare(store, &mut self.model, self.at_least)?;
         assert_eq!(store.diagnostics().durable, found as u64, "what is shown first is durable");
         let report = store.diagnostics().open_report.expect("it was opened");
-        assert!(!self.is_closed || report.closed_cleanly && report.torn.is_none(), "it was closed: {report:?}");
+        let ended = std::mem::replace(&mut self.ended, Ended::Somehow);
+        let is_clean = report.closed_cleanly && report.torn.is_none();
+        assert!(ended == Ended::Somehow || is_clean, "it was closed: {report:?}");
         trace(|| format!("found {found} of at least {}: {report:?}", self.at_least));
-        if std::mem::take(&mut self.is_indexed) && wants_files && self.files.errors() == 0 {
+        if ended == Ended::Indexed && wants_files && self.files.errors() == 0 {
             assert!(report.events_scanned == 0 && report.refused.is_empty(), "its index was whole: {report:?}");
         }
-        self.is_closed = false;
         self.note_report(&report);
         self.model.settle(found);
         self.may_hide = false;
@@ -172,8 +179,10 @@ impl Life {
             trace(|| format!("power cut, crashed {}", self.files.has_crashed()));
             self.at_least = self.model.promised;
             self.may_hide = false;
-            // Files of the index are not synced.
-            self.is_indexed = false;
+            if self.ended == Ended::Indexed {
+                // Files of the index are not synced.
+                self.ended = Ended::Closed;
+            }
         } else {
             self.files = left.after_kill();
             trace(|| "killed");

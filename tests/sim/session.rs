@@ -1,7 +1,7 @@
 //! One process that uses a store, until it ends or the power fails.
 
 use crate::checking::{check_conditions, compare, compare_paths};
-use crate::life::Life;
+use crate::life::{Ended, Life};
 use crate::model::Copy;
 use crate::trace::trace;
 use batpak::store::{Store, StoreConfig, StoreError, SyncConfig};
@@ -197,6 +197,10 @@ impl<'l> Session<'l> {
         self.promise_all(copied)
     }
 
+    fn writes_index(&self) -> bool {
+        self.config.enable_mmap_index || self.config.enable_checkpoint
+    }
+
     /// The process is killed, or closes its store, or forgets to.
     fn end(mut self) {
         self.life.keep(self.life.model.acknowledged);
@@ -205,9 +209,12 @@ impl<'l> Session<'l> {
             self.life.left = Some(self.life.files.after_kill());
         } else if self.life.random.chance(80) {
             let closed = self.store.clone().close();
-            let has_files = self.config.enable_mmap_index || self.config.enable_checkpoint;
-            self.life.is_closed = closed.is_ok() && !self.has_crashed();
-            self.life.is_indexed = self.life.is_closed && has_files && self.life.files.errors() == 0;
+            self.life.ended = match closed {
+                Ok(()) if self.has_crashed() => Ended::Somehow,
+                Ok(()) if self.writes_index() && self.life.files.errors() == 0 => Ended::Indexed,
+                Ok(()) => Ended::Closed,
+                Err(_) => Ended::Somehow,
+            };
             let result = self.promise_all(closed);
             self.note(result);
         }
