@@ -5,7 +5,7 @@
 //! while it recovers, and what it finds is compared with what the receipts have promised.
 //!
 //! `BATPAK_SIM_RUNS` sets the number of lives, `BATPAK_SIM_SEED` the first of their seeds. A life that fails names its
-//! seed; `cargo xtask sim --seed N --runs 1` lives it again, call by call.
+//! seed; `cargo xtask sim --seed N --runs 1` lives it again, and tells each step.
 #![expect(
     clippy::expect_used,
     clippy::panic,

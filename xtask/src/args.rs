@@ -19,7 +19,7 @@ usage: cargo xtask <task>
   model --cases N   run N random cases of a store beside a plain list of events, in release mode; `--seed S` says which
                     one is the first
   sim --runs N      live N random lives of a store on a machine that crashes and fails, in release mode, from the seed of
-                    `--seed S` on; a million crashes take about 180,000 lives
+                    `--seed S` on; a million crashes take about 180,000 lives, and a single one is told step by step
   loom              run what is lock-free in every order that threads can meet in, up to a bound
   help              this text";
 

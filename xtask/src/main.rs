@@ -58,5 +58,8 @@ fn model(cases: u64, seed: u64) -> Result<(), Error> {
 
 fn sim(runs: u64, seed: u64) -> Result<(), Error> {
     let mut test = cargo(&["test", "--release", "-p", "batpak", "--test", "sim", "what_was", "--", "--nocapture"]);
+    if runs == 1 {
+        test.env("BATPAK_SIM_TRACE", "1");
+    }
     run(test.env("BATPAK_SIM_RUNS", runs.to_string()).env("BATPAK_SIM_SEED", seed.to_string()))
 }
