@@ -363,6 +363,30 @@ fn damage_is_not_hidden_by_the_index() {
     drop(store);
 }
 
+/// Of a store whose process was killed the active segment was read a moment before the index is made, but no other.
+#[test]
+fn damage_in_a_sealed_segment_does_not_get_into_the_index_after_a_kill() {
+    let machine = Machine::new();
+    let (store, _) = filled(&machine);
+    store.sync().expect("sync");
+    let before = answers(&store);
+    let killed = machine.copy();
+    store.close().expect("close");
+    killed.indexes().iter().for_each(|index| killed.remove(index));
+    for number in [0, 1] {
+        let machine = killed.copy();
+        machine.edit(segment(number), |bytes| {
+            let text = bytes.windows(4).position(|window| window == b"xxxx").expect("a payload");
+            bytes[text] = b'y';
+        });
+        let error = Store::open(machine.config()).expect_err("damaged");
+        assert!(error.to_string().contains(&format!("segment {number}")), "{error}");
+    }
+    let store = killed.open();
+    assert_eq!(report(&store).events_scanned, 29);
+    assert_same(&answers(&store), &before);
+}
+
 #[test]
 fn a_store_of_many_segments_reads_with_two_files() {
     let machine = Machine::new();

@@ -16,6 +16,11 @@ pub(crate) const SCOPES: [&str; 3] = ["x", "y", "x:1"];
 pub(crate) const TAGS: [&str; 3] = ["red", "green", "blue"];
 pub(crate) const STORE: [u8; 16] = [7; 16];
 
+/// One of a few that have many events, or of many that have a few.
+pub(crate) fn random_entity(random: &mut Random) -> String {
+    if random.chance(50) { (*random.pick(&ENTITIES)).to_owned() } else { format!("d:{}", random.below(40)) }
+}
+
 pub(crate) fn at(entity: &str, scope: &str) -> Coordinate {
     Coordinate::new(entity, scope).expect("a coordinate")
 }
@@ -58,7 +63,7 @@ impl Fact {
 
     pub(crate) fn random(random: &mut Random) -> Self {
         let id = |random: &mut Random| (random.below(4) == 0).then(|| EventId::from_u128(random.below(5).into()));
-        let mut fact = Self::of(at(random.pick::<&str>(&ENTITIES), random.pick::<&str>(&SCOPES)));
+        let mut fact = Self::of(at(&random_entity(random), random.pick::<&str>(&SCOPES)));
         fact.kind = *random.pick(&KINDS);
         // Now and then the clock is far off, before 1970 too.
         let base = *random.pick(&[1_700_000_000_000_000_000, 1_700_000_000_000_000_000, 0, i64::MIN, i64::MAX]);
@@ -227,10 +232,10 @@ pub(crate) fn parts(tiers: &Tiers) -> Vec<(u64, u64)> {
 pub(crate) fn random_clause(random: &mut Random, events: u64) -> Region {
     let mut region = Region::all();
     if random.below(3) == 0 {
-        region = region.with_entity(random.pick(&ENTITIES));
+        region = region.with_entity(random_entity(random));
     }
     if random.below(5) == 0 {
-        region = region.with_entity_prefix(*random.pick(&["a", "a:", "b", "", "ä", "z"]));
+        region = region.with_entity_prefix(*random.pick(&["a", "a:", "b", "", "ä", "z", "d:1"]));
     }
     if random.below(3) == 0 {
         region = region.with_scope(random.pick(&SCOPES));

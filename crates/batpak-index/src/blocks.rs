@@ -92,6 +92,13 @@ impl Blocks {
         window.ok_or_else(|| self.damaged(at))
     }
 
+    /// Bytes from `at` on, of which the first `len` are checked and the others must not be looked at: with these there are
+    /// `N` bytes from each of the first on.
+    pub(crate) fn windows<const N: usize>(&self, at: usize, len: usize) -> Result<&[u8], Damaged> {
+        self.get(at, len)?;
+        (*self.bytes).as_ref().get(at..at + len + N).ok_or_else(|| self.damaged(at))
+    }
+
     /// Looks at a byte, checked or not, so that it is in reach when it is read.
     #[inline]
     pub(crate) fn touch(&self, at: usize) {

@@ -41,6 +41,11 @@ impl Builder {
         }
     }
 
+    /// Makes room for so many events more.
+    pub fn reserve(&mut self, events: u64) {
+        self.rows.reserve(crate::part::index(events));
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -285,9 +290,8 @@ impl Source for Built {
         Ok(self.entries[crate::part::index(number)])
     }
 
-    fn visit(&self, entry: &Entry, each: &mut dyn FnMut(u32)) -> Result<(), Damaged> {
-        rows_of(&self.lists, entry).iter().copied().for_each(each);
-        Ok(())
+    fn visit(&self, entry: &Entry, each: &mut dyn FnMut(u32) -> Result<(), WriteError>) -> Result<(), WriteError> {
+        rows_of(&self.lists, entry).iter().copied().try_for_each(each)
     }
 }
 
@@ -328,10 +332,10 @@ impl Source for Part {
         self.entry(number)
     }
 
-    fn visit(&self, entry: &Entry, each: &mut dyn FnMut(u32)) -> Result<(), Damaged> {
+    fn visit(&self, entry: &Entry, each: &mut dyn FnMut(u32) -> Result<(), WriteError>) -> Result<(), WriteError> {
         let mut cursor = crate::cursor::Cursor::new(self, self.postings(entry)?, &(0..self.rows()))?;
         while let Some(row) = cursor.next(self, crate::row::Direction::Forward)? {
-            each(row);
+            each(row)?;
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! Going through the rows of some postings of a part, in either direction.
 
 use crate::blocks::Damaged;
-use crate::part::{Part, Postings};
-use crate::row::Direction;
+use crate::part::{List, Part, Postings};
+use crate::row::{Direction, Row};
 use std::ops::Range;
 
 /// What is left of some postings.
@@ -19,8 +19,8 @@ impl Cursor {
         let left = match postings {
             Postings::Rows { from, to } => from.max(rows.start)..to.min(rows.end),
             Postings::Bits { .. } => rows.start..rows.end.min(part.rows()),
-            Postings::List { at, count } => {
-                item_from(part, at, count, rows.start)?..item_from(part, at, count, rows.end)?
+            Postings::List { list, count } => {
+                item_from(part, list, count, rows.start)?..item_from(part, list, count, rows.end)?
             }
         };
         Ok(Self { postings, left })
@@ -30,9 +30,44 @@ impl Cursor {
     pub(crate) fn next(&mut self, part: &Part, direction: Direction) -> Result<Option<u32>, Damaged> {
         match self.postings {
             Postings::Rows { .. } => Ok(self.step(direction)),
-            Postings::List { at, .. } => self.step(direction).map(|item| part.row_number(at, item)).transpose(),
+            Postings::List { list, .. } => self.step(direction).map(|item| part.row_number(list, item)).transpose(),
             Postings::Bits { at, .. } => self.next_bit(part, at, direction),
         }
+    }
+
+    /// Whether its rows stand one behind the other.
+    pub(crate) fn is_run(&self) -> bool {
+        matches!(self.postings, Postings::Rows { .. } | Postings::List { list: List::Copies { .. }, .. })
+    }
+
+    /// Puts up to `most` of the rows that are next into `rows`, if they stand one behind the other. False if there are
+    /// none.
+    pub(crate) fn next_run(
+        &mut self,
+        part: &Part,
+        direction: Direction,
+        most: usize,
+        rows: &mut Vec<Row>,
+    ) -> Result<bool, Damaged> {
+        let most = u32::try_from(most.min(self.left.len())).unwrap_or(u32::MAX);
+        let run = match direction {
+            Direction::Forward => self.left.start..self.left.start + most,
+            Direction::Backward => self.left.end - most..self.left.end,
+        };
+        rows.clear();
+        match self.postings {
+            Postings::Rows { .. } => part.rows_of(run.clone(), rows)?,
+            Postings::List { list: List::Copies { at }, .. } => part.copies_of(at, run.clone(), rows)?,
+            Postings::List { .. } | Postings::Bits { .. } => return Ok(false),
+        }
+        match direction {
+            Direction::Forward => self.left.start = run.end,
+            Direction::Backward => {
+                rows.reverse();
+                self.left.end = run.start;
+            }
+        }
+        Ok(most > 0)
     }
 
     /// Leaves out all rows before `row`, or behind it backward.
@@ -74,7 +109,7 @@ impl Cursor {
 }
 
 /// The first item of a list that is not before `row`.
-fn item_from(part: &Part, at: usize, count: u32, row: u32) -> Result<u32, Damaged> {
+fn item_from(part: &Part, list: List, count: u32, row: u32) -> Result<u32, Damaged> {
     if row == 0 {
         return Ok(0);
     }
@@ -84,7 +119,7 @@ fn item_from(part: &Part, at: usize, count: u32, row: u32) -> Result<u32, Damage
     let (mut low, mut high) = (0, count);
     while low < high {
         let middle = low.midpoint(high);
-        if part.row_number(at, middle)? < row { low = middle + 1 } else { high = middle }
+        if part.row_number(list, middle)? < row { low = middle + 1 } else { high = middle }
     }
     Ok(low)
 }

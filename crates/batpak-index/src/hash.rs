@@ -28,12 +28,16 @@ impl Seed {
         Self(XxHash3_64::oneshot(&store_id))
     }
 
-    fn hash(self, field: Field, value: &[u8]) -> u64 {
+    fn bits(self, field: Field, value: &[u8]) -> u64 {
         XxHash3_64::oneshot_with_seed(self.0.wrapping_add(field as u64), value)
     }
 
+    fn hash(self, field: Field, value: &[u8]) -> u64 {
+        layout::hash_of_other(self.bits(field, value))
+    }
+
     pub(crate) fn entity(self, entity: &str) -> u64 {
-        self.hash(Field::Entity, entity.as_bytes())
+        layout::hash_of_entity(self.bits(Field::Entity, entity.as_bytes()))
     }
 
     pub(crate) fn scope(self, scope: &str) -> u64 {

@@ -9,7 +9,7 @@ use batpak_core::EventHash;
 
 const MAGIC: [u8; 8] = *b"BATPAKIX";
 /// Version of the file; another one is rebuilt.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// What has a crc of its own.
 pub(crate) const BLOCK: usize = 4096;
@@ -19,6 +19,8 @@ pub(crate) const CRC_LEN: usize = 4;
 pub(crate) const FIELDS: usize = 8;
 /// What is looked at to read a row: more than it has, so that each value is read as a whole word.
 pub(crate) const ROW_WINDOW: usize = FIELDS * WORD_LEN + WORD_LEN;
+/// The same for a copy of a row, behind its number.
+pub(crate) const COPY_WINDOW: usize = ROW_NUMBER_LEN + ROW_WINDOW;
 /// Where a coordinate's text begins (6 bytes), the lengths of its two halves.
 pub(crate) const NAME_LEN: usize = 6 + 2 + 2;
 /// Where the entries of a bucket begin.
@@ -44,9 +46,10 @@ const TEXT_LEN_AT: usize = NAMES_AT + 8;
 const BUCKET_BITS_AT: usize = TEXT_LEN_AT + 8;
 const ENTRIES_AT: usize = BUCKET_BITS_AT + 8;
 const POSTINGS_LEN_AT: usize = ENTRIES_AT + 8;
-const TABLE_CRC_AT: usize = POSTINGS_LEN_AT + 8;
+const COPIES_AT: usize = POSTINGS_LEN_AT + 8;
+const TABLE_CRC_AT: usize = COPIES_AT + 8;
 pub(crate) const HEADER_LEN: usize = TABLE_CRC_AT + 8;
-const _: () = assert!(HEADER_LEN == 272, "within the first block");
+const _: () = assert!(HEADER_LEN == 280, "within the first block");
 
 /// The least and the most of a value in all rows of a part. A value is stored as its distance from the least one, in as
 /// many bytes as the most needs.
@@ -91,6 +94,8 @@ pub(crate) struct Header {
     pub(crate) bucket_bits: u32,
     pub(crate) entries: u64,
     pub(crate) postings_len: u64,
+    /// Number of rows that stand in a list of their entity, too.
+    pub(crate) copies: u64,
     pub(crate) table_crc: u32,
 }
 
@@ -123,11 +128,19 @@ pub(crate) struct Sections {
     pub(crate) buckets: usize,
     pub(crate) entries: usize,
     pub(crate) postings: usize,
+    pub(crate) copies: usize,
     /// The crcs of all blocks before; a multiple of [`BLOCK`].
     pub(crate) table: usize,
     /// The crcs of the blocks of the table.
     pub(crate) roots: usize,
     pub(crate) end: usize,
+}
+
+impl Sections {
+    /// Length of a row in a list of its entity.
+    pub(crate) fn copy_len(&self) -> usize {
+        ROW_NUMBER_LEN + self.row_len
+    }
 }
 
 impl Header {
@@ -148,11 +161,12 @@ impl Header {
         let buckets = section((1 << self.bucket_bits.min(32)) + 1, BUCKET_LEN)?;
         let entries = section(self.entries, ENTRY_LEN)?;
         let postings = section(self.postings_len, 1)?;
+        let copies = section(self.copies, ROW_NUMBER_LEN + row_len)?;
         let blocks = at / BLOCK;
         let table = at;
         let roots = table.checked_add(blocks * CRC_LEN)?.checked_next_multiple_of(BLOCK)?;
         let end = roots.checked_add((roots - table) / BLOCK * CRC_LEN)?;
-        Some(Sections { row_len, rows, zones, names, text, buckets, entries, postings, table, roots, end })
+        Some(Sections { row_len, rows, zones, names, text, buckets, entries, postings, copies, table, roots, end })
     }
 
     pub(crate) fn encode(&self) -> [u8; HEADER_LEN] {
@@ -174,6 +188,7 @@ impl Header {
         put(&mut out, BUCKET_BITS_AT, u64::from(self.bucket_bits).to_le_bytes());
         put(&mut out, ENTRIES_AT, self.entries.to_le_bytes());
         put(&mut out, POSTINGS_LEN_AT, self.postings_len.to_le_bytes());
+        put(&mut out, COPIES_AT, self.copies.to_le_bytes());
         put(&mut out, TABLE_CRC_AT, u64::from(self.table_crc).to_le_bytes());
         let crc = crc32c::crc32c(&out);
         put(&mut out, HEADER_CRC_AT, crc.to_le_bytes());
@@ -211,6 +226,7 @@ impl Header {
             bucket_bits: u32_at(header, BUCKET_BITS_AT),
             entries: u64_at(header, ENTRIES_AT),
             postings_len: u64_at(header, POSTINGS_LEN_AT),
+            copies: u64_at(header, COPIES_AT),
             table_crc: u32_at(header, TABLE_CRC_AT),
         })
     }
@@ -246,21 +262,12 @@ pub(crate) fn bytes_of_u128(value: u128) -> [u8; 16] {
     value.to_le_bytes()
 }
 
-/// Appends the values of a row.
-pub(crate) fn push_row(out: &mut Vec<u8>, fields: &[Bounds; FIELDS], values: &[u64; FIELDS]) {
-    let mut row = [0; ROW_WINDOW];
-    let mut at = 0;
-    for (bounds, value) in fields.iter().zip(values) {
-        put(&mut row, at, (value - bounds.min).to_le_bytes());
-        at += bounds.width();
-    }
-    out.extend_from_slice(&row[..at]);
-}
-
-/// How to read rows.
+/// How rows are laid out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RowShape {
+    /// Of each value: where it begins, the bits that it has, and the least one, which is not stored.
     fields: [(usize, u64, u64); FIELDS],
+    len: usize,
 }
 
 impl RowShape {
@@ -273,17 +280,42 @@ impl RowShape {
             let mask = if bits == 0 { 0 } else { u64::MAX >> (64 - bits) };
             (begin, mask, bounds.min)
         });
-        Self { fields: shape }
+        Self { fields: shape, len: at }
+    }
+
+    /// Appends the values of a row.
+    pub(crate) fn push_row(&self, out: &mut Vec<u8>, values: &[u64; FIELDS]) {
+        let mut row = [0; ROW_WINDOW];
+        for ((at, _, min), value) in self.fields.iter().zip(values) {
+            put(&mut row, *at, (value - min).to_le_bytes());
+        }
+        out.extend_from_slice(&row[..self.len]);
+    }
+
+    /// Appends a row of a list of its entity.
+    pub(crate) fn push_copy(&self, out: &mut Vec<u8>, number: u32, values: &[u64; FIELDS]) {
+        out.extend_from_slice(&bytes_of_u32(number));
+        self.push_row(out, values);
     }
 
     /// The values of the row at the beginning of these bytes.
     #[inline]
     pub(crate) fn values(&self, bytes: &[u8; ROW_WINDOW]) -> [u64; FIELDS] {
-        let mut values = [0; FIELDS];
-        for (value, (at, mask, min)) in values.iter_mut().zip(&self.fields) {
-            *value = min.wrapping_add(u64_at(bytes, *at) & mask);
-        }
-        values
+        self.values_behind::<0, ROW_WINDOW>(bytes)
+    }
+
+    /// Number and values of the row at the beginning of these bytes, which are of a list of its entity.
+    #[inline]
+    pub(crate) fn copy(&self, bytes: &[u8; COPY_WINDOW]) -> (u32, [u64; FIELDS]) {
+        (u32_at(bytes, 0), self.values_behind::<ROW_NUMBER_LEN, COPY_WINDOW>(bytes))
+    }
+
+    #[inline]
+    fn values_behind<const SKIPPED: usize, const LEN: usize>(&self, bytes: &[u8; LEN]) -> [u64; FIELDS] {
+        std::array::from_fn(|field| {
+            let (at, mask, min) = self.fields[field];
+            min.wrapping_add(u64_at(bytes, SKIPPED + at) & mask)
+        })
     }
 }
 
@@ -316,9 +348,29 @@ pub(crate) fn name(bytes: &[u8]) -> NamePlace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) hash: u64,
-    /// The row, if it is one; otherwise where they stand in the postings, in units of [`ROW_NUMBER_LEN`].
+    /// The row, if it is one; otherwise where they stand: in the postings, in units of [`ROW_NUMBER_LEN`], or how many
+    /// copies stand before theirs.
     pub(crate) start: u32,
     pub(crate) count: u32,
+}
+
+/// The last bit of a hash tells entities from all else.
+const ENTITY: u64 = 1;
+
+/// The hash of an entity, from any 64 bits.
+pub(crate) fn hash_of_entity(hash: u64) -> u64 {
+    hash | ENTITY
+}
+
+/// The hash of what is no entity, from any 64 bits.
+pub(crate) fn hash_of_other(hash: u64) -> u64 {
+    hash & !ENTITY
+}
+
+/// Whether the rows with this hash stand copied one behind the other, if they have a list: those of an entity do, for
+/// they are read together, and otherwise each of them is in a page of its own.
+pub(crate) fn has_copies(hash: u64) -> bool {
+    hash & ENTITY == ENTITY
 }
 
 pub(crate) fn push_entry(out: &mut Vec<u8>, entry: &Entry) {

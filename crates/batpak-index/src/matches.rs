@@ -9,7 +9,7 @@ use crate::part::{Part, Postings};
 use crate::row::{Direction, Row, TIME, time_value};
 use crate::tiers::{Tier, Tiers};
 use batpak_core::{Clause, Coordinate, Region};
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -23,6 +23,11 @@ pub struct Matches {
     /// The sequences that were not looked at yet.
     left: Range<u64>,
     walk: Option<Walk>,
+    /// Rows of the walk, of which `given` were given.
+    found: Vec<Row>,
+    given: usize,
+    /// What was met behind them.
+    failed: Option<Damaged>,
     coordinates: Coordinates,
 }
 
@@ -31,18 +36,17 @@ pub struct Matches {
 struct Walk {
     /// Which of the tiers.
     tier: usize,
-    first: u64,
     candidates: Candidates,
-    /// Rows of a part that are next.
-    ahead: VecDeque<u32>,
-    /// How many were looked up at once the last time.
+    /// How many rows were looked for the last time.
     step: usize,
+    /// Whether a clause has conditions on numbers.
+    asks_numbers: bool,
     /// For each clause a coordinate that it was asked about last, and whether it agreed.
     asked: Vec<Option<(u32, bool)>>,
 }
 
-/// The most rows that are looked up at once.
-const AHEAD_MAX: usize = 32;
+/// The most rows that are looked for at once.
+const STEP_MAX: usize = 64;
 
 #[derive(Debug)]
 enum Candidates {
@@ -58,10 +62,32 @@ enum Candidates {
     Followed(Following),
 }
 
+impl Candidates {
+    /// Those whose rows stand one behind the other.
+    fn run(&mut self) -> Option<&mut Cursor> {
+        match self {
+            Self::Union(Union::One(cursor)) | Self::Scan { cursor, times: ALL_TIMES, .. } => {
+                Some(cursor).filter(|cursor| cursor.is_run())
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Matches {
     pub(crate) fn new(tiers: Arc<Tiers>, region: &Region, range: Range<u64>, direction: Direction) -> Self {
         let left = narrow(region, range.start..range.end.min(tiers.end()));
-        Self { tiers, region: region.clone(), direction, left, walk: None, coordinates: Coordinates::default() }
+        Self {
+            tiers,
+            region: region.clone(),
+            direction,
+            left,
+            walk: None,
+            found: Vec::new(),
+            given: 0,
+            failed: None,
+            coordinates: Coordinates::default(),
+        }
     }
 
     /// Whether the rows do not suffice to tell.
@@ -71,7 +97,9 @@ impl Matches {
 
     /// Goes on with other tiers: after damage, once it is mended.
     pub fn resume(&mut self, tiers: Arc<Tiers>) {
-        (self.tiers, self.walk) = (tiers, None);
+        (self.tiers, self.walk, self.failed) = (tiers, None, None);
+        self.found.clear();
+        self.given = 0;
         self.coordinates = Coordinates::default();
     }
 
@@ -79,25 +107,66 @@ impl Matches {
     ///
     /// # Errors
     /// `Damaged`: nothing is lost, [`resume`](Self::resume) goes on behind the last row that was given.
+    #[inline]
     pub fn next_row(&mut self) -> Result<Option<Row>, Damaged> {
-        while !self.left.is_empty() {
+        if self.found().is_empty() {
+            self.find()?;
+        }
+        Ok(self.next_found())
+    }
+
+    /// Takes all rows that were [`found`](Self::found) and not given, instead of what was in `rows`.
+    pub fn take_found(&mut self, rows: &mut Vec<Row>) {
+        self.found.drain(..self.given);
+        rows.clear();
+        std::mem::swap(&mut self.found, rows);
+        self.given = 0;
+        if let Some(last) = rows.last() {
+            self.pass(last.sequence()..last.sequence() + 1);
+        }
+    }
+
+    /// The next row, if it was [`found`](Self::found).
+    #[inline]
+    pub fn next_found(&mut self) -> Option<Row> {
+        let row = *self.found.get(self.given)?;
+        self.given += 1;
+        self.pass(row.sequence()..row.sequence() + 1);
+        Some(row)
+    }
+
+    /// The rows that are known to come next.
+    #[inline]
+    pub fn found(&self) -> &[Row] {
+        &self.found[self.given..]
+    }
+
+    /// Looks for the rows behind those that were [`found`](Self::found), which are then given up: more each time,
+    /// because who asks for one may want no more. There are no more if none is found.
+    ///
+    /// # Errors
+    /// As [`next_row`](Self::next_row).
+    pub fn find(&mut self) -> Result<(), Damaged> {
+        self.found.clear();
+        self.given = 0;
+        if let Some(failed) = self.failed.take() {
+            return Err(failed);
+        }
+        while self.found.is_empty() && !self.left.is_empty() {
             if self.walk.is_none() {
                 let Some(walk) = self.plan()? else { continue };
                 self.walk = Some(walk);
             }
             let Some(walk) = &mut self.walk else { continue };
-            let row = match &self.tiers.tiers()[walk.tier] {
-                Tier::Part(part) => walk.next_of_part(part, &self.region, self.direction)?,
-                Tier::Live(live) => walk.next_of_live(live, &self.region, self.direction),
-            };
             let tier = walk.tier;
-            if let Some(row) = row {
-                self.pass(row.sequence()..row.sequence() + 1);
-                return Ok(Some(row));
+            match walk.find(&self.tiers.tiers()[tier], &self.region, self.direction, &mut self.found) {
+                Ok(()) if self.found.is_empty() => self.leave(tier),
+                Ok(()) => {}
+                Err(damaged) if self.found.is_empty() => return Err(damaged),
+                Err(damaged) => self.failed = Some(damaged),
             }
-            self.leave(tier);
         }
-        Ok(None)
+        Ok(())
     }
 
     /// The coordinate of the row that was given last.
@@ -144,57 +213,72 @@ impl Matches {
             self.pass(events);
             return Ok(None);
         };
-        let asked = vec![None; self.region.clauses().len()];
-        Ok(Some(Walk { tier, first: events.start, candidates, ahead: VecDeque::new(), step: 0, asked }))
+        let clauses = self.region.clauses();
+        let (asks_numbers, asked) = (clauses.iter().any(has_numbers), vec![None; clauses.len()]);
+        Ok(Some(Walk { tier, candidates, step: 0, asks_numbers, asked }))
     }
 }
 
 impl Walk {
-    #[inline]
-    fn next_of_part(&mut self, part: &Part, region: &Region, direction: Direction) -> Result<Option<Row>, Damaged> {
-        loop {
-            if self.ahead.is_empty() {
-                self.look_ahead(part, direction)?;
+    /// Adds the rows that are next.
+    fn find(
+        &mut self,
+        tier: &Tier,
+        region: &Region,
+        direction: Direction,
+        found: &mut Vec<Row>,
+    ) -> Result<(), Damaged> {
+        self.step = (self.step * 2).clamp(1, STEP_MAX);
+        if let (Tier::Part(part), [clause], false) = (tier, region.clauses(), self.asks_numbers)
+            && let Some(run) = self.candidates.run()
+        {
+            while found.is_empty() && run.next_run(part, direction, self.step, found)? {
+                retain_named(part, clause, &mut self.asked[0], found)?;
             }
-            let Some(number) = self.ahead.pop_front() else { return Ok(None) };
-            let row = part.row(number)?;
-            if row.sequence() == self.first + u64::from(number) && self.may_match(part, region, &row)? {
-                return Ok(Some(row));
-            }
+            return Ok(());
         }
-    }
-
-    /// Finds the rows that are next, more each time, because who asks for one may want no more.
-    fn look_ahead(&mut self, part: &Part, direction: Direction) -> Result<(), Damaged> {
-        self.step = (self.step * 2).clamp(1, AHEAD_MAX);
-        while self.ahead.len() < self.step {
-            let number = match &mut self.candidates {
-                Candidates::Union(union) => union.next(part, direction)?,
-                Candidates::Scan { cursor, times, zone } => next_of_scan(part, cursor, *times, zone, direction)?,
-                _ => None,
+        while found.len() < self.step {
+            let row = match tier {
+                Tier::Part(part) => self.next_of_part(part, region, direction)?,
+                Tier::Live(live) => self.next_of_live(live, region, direction),
             };
-            let Some(number) = number else { break };
-            part.touch(number);
-            self.ahead.push_back(number);
+            let Some(row) = row else { break };
+            found.push(row);
         }
         Ok(())
     }
 
     #[inline]
+    fn next_of_part(&mut self, part: &Part, region: &Region, direction: Direction) -> Result<Option<Row>, Damaged> {
+        loop {
+            let row = match &mut self.candidates {
+                Candidates::Union(union) => union.next(part, direction)?.map(|row| part.row(row)).transpose()?,
+                Candidates::Scan { cursor, times, zone } => {
+                    next_of_scan(part, cursor, *times, zone, direction)?.map(|row| part.row(row)).transpose()?
+                }
+                _ => None,
+            };
+            let Some(row) = row else { return Ok(None) };
+            if self.may_match(part, region, &row)? {
+                return Ok(Some(row));
+            }
+        }
+    }
+
+    #[inline]
     fn may_match(&mut self, part: &Part, region: &Region, row: &Row) -> Result<bool, Damaged> {
         for (clause, asked) in region.clauses().iter().zip(&mut self.asked) {
-            if !row_matches(clause, row) {
+            if self.asks_numbers && !row_matches(clause, row) {
                 continue;
             }
             let agrees = match *asked {
                 Some((coordinate, agrees)) if coordinate == row.coordinate => agrees,
-                _ if !has_names(clause) => true,
                 _ => {
-                    let (entity, scope) = part.name(row.coordinate)?;
-                    clause.matches_names(entity, scope)
+                    let agrees = !has_names(clause) || names_match(part, clause, row)?;
+                    *asked = Some((row.coordinate, agrees));
+                    agrees
                 }
             };
-            *asked = Some((row.coordinate, agrees));
             if agrees {
                 return Ok(true);
             }
@@ -222,9 +306,52 @@ impl Walk {
     }
 }
 
+/// Keeps the rows whose names a clause asks for.
+fn retain_named(
+    part: &Part,
+    clause: &Clause,
+    asked: &mut Option<(u32, bool)>,
+    found: &mut Vec<Row>,
+) -> Result<(), Damaged> {
+    if !has_names(clause) {
+        return Ok(());
+    }
+    let mut kept = 0;
+    for at in 0..found.len() {
+        let row = found[at];
+        let agrees = match *asked {
+            Some((coordinate, agrees)) if coordinate == row.coordinate => agrees,
+            _ => names_match(part, clause, &row)?,
+        };
+        *asked = Some((row.coordinate, agrees));
+        if agrees {
+            found[kept] = row;
+            kept += 1;
+        }
+    }
+    found.truncate(kept);
+    Ok(())
+}
+
 #[inline]
 fn row_matches(clause: &Clause, row: &Row) -> bool {
     row.extras.can_match(clause) && clause.matches_numbers(row.kind, row.time, row.revision, row.sequence())
+}
+
+/// Whether [`row_matches`] depends on the row.
+fn has_numbers(clause: &Clause) -> bool {
+    let all = 0..=u64::MAX;
+    let any_place = clause.sequences() == all && clause.revisions() == all;
+    clause.needs_record()
+        || !any_place
+        || times_of(clause) != ALL_TIMES
+        || clause.kinds().is_some()
+        || clause.category().is_some()
+}
+
+fn names_match(part: &Part, clause: &Clause, row: &Row) -> Result<bool, Damaged> {
+    let (entity, scope) = part.name(row.coordinate)?;
+    Ok(clause.matches_names(entity, scope))
 }
 
 fn has_names(clause: &Clause) -> bool {
@@ -264,6 +391,9 @@ fn plan_part(
     let union = Union::new(part, cursors?, direction)?;
     Ok(union.map(Candidates::Union))
 }
+
+/// What a clause without a condition on times allows.
+const ALL_TIMES: (u64, u64) = (0, u64::MAX);
 
 /// The first and the last time of a clause.
 fn times_of(clause: &Clause) -> (u64, u64) {
@@ -354,7 +484,7 @@ fn next_of_scan(
     let rows_of_zone = u32::try_from(ZONE_ROWS).unwrap_or(1);
     while let Some(row) = cursor.next(part, direction)? {
         let this = row / rows_of_zone;
-        if times == (0, u64::MAX) || *zone == Some(this) {
+        if times == ALL_TIMES || *zone == Some(this) {
             return Ok(Some(row));
         }
         let (first, last) = part.zone(this)?;
@@ -482,8 +612,8 @@ fn plan_live(live: &Live, region: &Region, rows: &Range<u32>, direction: Directi
 #[derive(Debug, Default)]
 struct Coordinates {
     tier: usize,
+    /// By the last bits of their numbers; one slot as long as one suffices.
     slots: Vec<Option<(u32, Coordinate)>>,
-    newest: Option<(u32, Coordinate)>,
 }
 
 const SLOTS: usize = 1024;
@@ -491,33 +621,31 @@ const SLOTS: usize = 1024;
 impl Coordinates {
     #[inline]
     fn get(&mut self, tier: usize, number: u32, from: &Tier) -> Result<Option<Coordinate>, Damaged> {
-        let part = match from {
-            Tier::Live(live) => return Ok(live.coordinate(number).cloned()),
-            Tier::Part(part) => part,
-        };
-        if self.tier != tier {
-            *self = Self { tier, ..Self::default() };
-        }
-        if let Some((newest, coordinate)) = &self.newest
-            && *newest == number
+        if self.tier == tier
+            && let Some(Some((found, coordinate))) = self.slots.get(self.slot(number))
+            && *found == number
         {
             return Ok(Some(coordinate.clone()));
         }
-        if let Some((newest, _)) = self.newest.take()
-            && self.slots.is_empty()
-            && newest != number
-        {
-            // More than one occurs.
-            self.slots.resize(SLOTS, None);
+        match from {
+            Tier::Live(live) => Ok(live.coordinate(number).cloned()),
+            Tier::Part(part) => self.add(tier, number, part).map(Some),
         }
-        let coordinate = match self.slots.get(number as usize % SLOTS) {
-            Some(Some((found, coordinate))) if *found == number => coordinate.clone(),
-            _ => part.coordinate(number)?,
-        };
-        if let Some(slot) = self.slots.get_mut(number as usize % SLOTS) {
-            *slot = Some((number, coordinate.clone()));
+    }
+
+    fn slot(&self, number: u32) -> usize {
+        if self.slots.len() == SLOTS { number as usize % SLOTS } else { 0 }
+    }
+
+    fn add(&mut self, tier: usize, number: u32, part: &Part) -> Result<Coordinate, Damaged> {
+        let coordinate = part.coordinate(number)?;
+        if self.tier != tier {
+            *self = Self { tier, slots: Vec::new() };
         }
-        self.newest = Some((number, coordinate.clone()));
-        Ok(Some(coordinate))
+        let slots = if self.slots.is_empty() { 1 } else { SLOTS };
+        self.slots.resize(slots, None);
+        let slot = self.slot(number);
+        self.slots[slot] = Some((number, coordinate.clone()));
+        Ok(coordinate)
     }
 }

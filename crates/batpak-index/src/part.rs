@@ -3,8 +3,8 @@
 use crate::blocks::{Blocks, Bytes, Damaged};
 use crate::hash::Seed;
 use crate::layout::{
-    self, BUCKET_LEN, CRC_LEN, ENTRY_LEN, Entry, Header, NAME_LEN, ROW_NUMBER_LEN, RowShape, Sections, Unusable,
-    ZONE_LEN,
+    self, BUCKET_LEN, COPY_WINDOW, CRC_LEN, ENTRY_LEN, Entry, Header, NAME_LEN, ROW_NUMBER_LEN, ROW_WINDOW, RowShape,
+    Sections, Unusable, ZONE_LEN,
 };
 use crate::row::Row;
 use batpak_core::{Coordinate, EventHash};
@@ -40,10 +40,19 @@ impl Refused {
 pub(crate) enum Postings {
     /// These, one after the other.
     Rows { from: u32, to: u32 },
-    /// Their numbers in rising order, from this offset on.
-    List { at: usize, count: u32 },
+    /// Their numbers in rising order.
+    List { list: List, count: u32 },
     /// A bit for each row of the part, from this offset on.
     Bits { at: usize, count: u32 },
+}
+
+/// Where a list is, and what it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum List {
+    /// Numbers, from this offset on.
+    Numbers { at: usize },
+    /// Numbers, each with a copy of its row, from this offset on.
+    Copies { at: usize },
 }
 
 impl Postings {
@@ -133,12 +142,6 @@ impl Part {
         Ok(self.shape.values(self.blocks.window(at, len)?))
     }
 
-    /// Looks at a row that is read soon. Of several the memory brings all at once.
-    #[inline]
-    pub(crate) fn touch(&self, row: u32) {
-        self.blocks.touch(self.sections.rows + row as usize * self.sections.row_len);
-    }
-
     /// A row by its number within the part.
     ///
     /// # Errors
@@ -146,8 +149,40 @@ impl Part {
     #[inline]
     pub fn row(&self, row: u32) -> Result<Row, Damaged> {
         let values = self.values(row)?;
-        Row::of_values(self.header.first + u64::from(row), values)
+        self.row_of(row, values)
             .ok_or_else(|| self.blocks.damaged(self.sections.rows + row as usize * self.sections.row_len))
+    }
+
+    /// Adds the rows with these numbers.
+    pub(crate) fn rows_of(&self, numbers: Range<u32>, rows: &mut Vec<Row>) -> Result<(), Damaged> {
+        let len = self.sections.row_len;
+        let at = self.sections.rows + numbers.start as usize * len;
+        // Behind the rows there are other sections, and at least the crcs.
+        let bytes = self.blocks.windows::<ROW_WINDOW>(at, numbers.len() * len)?;
+        for (begin, number) in (0..).step_by(len.max(1)).zip(numbers) {
+            let window = bytes.get(begin..).and_then(<[u8]>::first_chunk);
+            let row = window.and_then(|window| self.row_of(number, self.shape.values(window)));
+            rows.push(row.ok_or_else(|| self.blocks.damaged(at + begin))?);
+        }
+        Ok(())
+    }
+
+    /// Adds the rows from some items of a list that has copies.
+    pub(crate) fn copies_of(&self, list: usize, items: Range<u32>, rows: &mut Vec<Row>) -> Result<(), Damaged> {
+        let len = self.sections.copy_len();
+        let at = list + items.start as usize * len;
+        let bytes = self.blocks.windows::<COPY_WINDOW>(at, items.len() * len)?;
+        for begin in (0..items.len()).map(|item| item * len) {
+            let window = bytes.get(begin..).and_then(<[u8]>::first_chunk);
+            let row = window.map(|window| self.shape.copy(window)).and_then(|(row, values)| self.row_of(row, values));
+            rows.push(row.ok_or_else(|| self.blocks.damaged(at + begin))?);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn row_of(&self, number: u32, values: [u64; layout::FIELDS]) -> Option<Row> {
+        if number < self.rows() { Row::of_values(self.header.first + u64::from(number), values) } else { None }
     }
 
     /// The first and the last time in a zone of rows.
@@ -215,10 +250,26 @@ impl Part {
         Ok(layout::entry(bytes))
     }
 
+    fn bucket_of(&self, hash: u64) -> usize {
+        let bucket = hash.checked_shr(u64::BITS - self.header.bucket_bits).unwrap_or(0);
+        self.sections.buckets + index(bucket) * BUCKET_LEN
+    }
+
+    /// Looks at what [`find`](Self::find) begins with. Of several parts the memory brings all at once.
+    pub(crate) fn touch_bucket(&self, hash: u64) {
+        self.blocks.touch(self.bucket_of(hash));
+    }
+
+    /// Looks at what [`find`](Self::find) goes on with.
+    pub(crate) fn touch_entries(&self, hash: u64) {
+        if let Ok(bytes) = self.blocks.get(self.bucket_of(hash), BUCKET_LEN) {
+            self.blocks.touch(self.sections.entries + layout::u32_at(bytes, 0) as usize * ENTRY_LEN);
+        }
+    }
+
     /// Which rows have the value with this hash, and those with another value that has the same hash.
     pub(crate) fn find(&self, hash: u64) -> Result<Postings, Damaged> {
-        let bucket = hash.checked_shr(u64::BITS - self.header.bucket_bits).unwrap_or(0);
-        let at = self.sections.buckets + index(bucket) * BUCKET_LEN;
+        let at = self.bucket_of(hash);
         let bytes = self.blocks.get(at, 2 * BUCKET_LEN)?;
         let (from, to) = (layout::u32_at(bytes, 0), layout::u32_at(bytes, BUCKET_LEN));
         if from > to || u64::from(to) > self.header.entries {
@@ -239,17 +290,31 @@ impl Part {
             return if fits { Ok(Postings::Rows { from: start, to: start + 1 }) } else { Err(self.blocks.damaged(at)) };
         }
         let dense = is_dense(count, self.rows());
+        if !dense && layout::has_copies(entry.hash) {
+            return self.copies(start, count);
+        }
         let len = if dense { words(self.rows()) * layout::WORD_LEN } else { count as usize * ROW_NUMBER_LEN };
         if at + len > self.sections.postings + index(self.header.postings_len) {
             return Err(self.blocks.damaged(at));
         }
-        Ok(if dense { Postings::Bits { at, count } } else { Postings::List { at, count } })
+        Ok(if dense { Postings::Bits { at, count } } else { Postings::List { list: List::Numbers { at }, count } })
+    }
+
+    fn copies(&self, start: u32, count: u32) -> Result<Postings, Damaged> {
+        let at = self.sections.copies + start as usize * self.sections.copy_len();
+        if u64::from(start) + u64::from(count) > self.header.copies {
+            return Err(self.blocks.damaged(at));
+        }
+        Ok(Postings::List { list: List::Copies { at }, count })
     }
 
     /// A row number of a list.
     #[inline]
-    pub(crate) fn row_number(&self, list: usize, item: u32) -> Result<u32, Damaged> {
-        let at = list + item as usize * ROW_NUMBER_LEN;
+    pub(crate) fn row_number(&self, list: List, item: u32) -> Result<u32, Damaged> {
+        let at = match list {
+            List::Numbers { at } => at + item as usize * ROW_NUMBER_LEN,
+            List::Copies { at } => at + item as usize * self.sections.copy_len(),
+        };
         let row = layout::u32_at(self.blocks.get(at, ROW_NUMBER_LEN)?, 0);
         if row < self.rows() { Ok(row) } else { Err(self.blocks.damaged(at)) }
     }

@@ -135,8 +135,10 @@ impl Tiers {
     /// # Errors
     /// `Damaged`.
     pub fn newest_frozen(&self, entity: &str) -> Result<Option<Row>, Damaged> {
+        let Some(hash) = self.parts().next().map(|part| part.seed().entity(entity)) else { return Ok(None) };
+        self.touch(hash);
         for part in self.parts().rev() {
-            let postings = part.find(part.seed().entity(entity))?;
+            let postings = part.find(hash)?;
             let mut rows = Cursor::new(part, postings, &(0..part.rows()))?;
             while let Some(number) = rows.next(part, Direction::Backward)? {
                 let row = part.row(number)?;
@@ -148,14 +150,24 @@ impl Tiers {
         Ok(None)
     }
 
+    /// Looks at where a hash is looked up in all parts: one after the other would wait for the memory in each.
+    fn touch(&self, hash: u64) {
+        if self.parts > 1 {
+            self.parts().for_each(|part| part.touch_bucket(hash));
+            self.parts().for_each(|part| part.touch_entries(hash));
+        }
+    }
+
     /// The rows in all parts that may have an idempotency key: their records tell.
     ///
     /// # Errors
     /// `Damaged`.
     pub fn frozen_with_key(&self, key: u128) -> Result<Vec<Row>, Damaged> {
         let mut found = Vec::new();
+        let Some(hash) = self.parts().next().map(|part| part.seed().key(key)) else { return Ok(found) };
+        self.touch(hash);
         for part in self.parts().rev() {
-            let postings = part.find(part.seed().key(key))?;
+            let postings = part.find(hash)?;
             let mut rows = Cursor::new(part, postings, &(0..part.rows()))?;
             while let Some(number) = rows.next(part, Direction::Forward)? {
                 found.push(part.row(number)?);

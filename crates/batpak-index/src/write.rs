@@ -4,7 +4,7 @@
 //! behind the other. Nothing is held in memory but the order of the names.
 
 use crate::blocks::Damaged;
-use crate::layout::{self, BLOCK, Bounds, CRC_LEN, Entry, FIELDS, Header, NamePlace, Sections, ZONE_ROWS};
+use crate::layout::{self, BLOCK, Bounds, CRC_LEN, Entry, FIELDS, Header, NamePlace, RowShape, Sections, ZONE_ROWS};
 use crate::part::{index, is_dense, words};
 use crate::row::{COORDINATE, TIME};
 use batpak_core::EventHash;
@@ -76,7 +76,7 @@ pub(crate) trait Source {
     /// The entries in rising order of their hashes, each once.
     fn entry(&self, number: u64) -> Result<Entry, Damaged>;
     /// Calls `each` with the rows of an entry, in rising order.
-    fn visit(&self, entry: &Entry, each: &mut dyn FnMut(u32)) -> Result<(), Damaged>;
+    fn visit(&self, entry: &Entry, each: &mut dyn FnMut(u32) -> Result<(), WriteError>) -> Result<(), WriteError>;
 }
 
 /// How often it is asked whether to go on.
@@ -95,7 +95,7 @@ pub(crate) fn write<S: Source>(
     let mut sink = Sink { out, crcs: vec![0; sections.table / BLOCK * CRC_LEN] };
     write_rows(sources, &names, &header, &sections, &mut sink, goes_on)?;
     write_names(sources, &names, &sections, &mut sink)?;
-    write_entries(sources, &header, &sections, &mut sink, goes_on)?;
+    write_entries(sources, &names, &header, &sections, &mut sink, goes_on)?;
     sink.finish(header, &sections)?;
     Ok(())
 }
@@ -122,12 +122,17 @@ fn plan<S: Source>(
     }
     let Ok(row_count) = u32::try_from(rows) else { return Err(WriteError::NoRange { rows }) };
     fields[COORDINATE] = Bounds { min: 0, max: (names.order.len() as u64).saturating_sub(1) };
-    let (mut entries, mut postings_len) = (0, 0);
+    let (mut entries, mut postings_len, mut copies) = (0, 0, 0);
     let mut merged = MergedEntries::new(sources)?;
-    while let Some((_, count)) = merged.next()? {
+    while let Some((hash, count)) = merged.next()? {
         ask(goes_on, entries)?;
         entries += 1;
-        postings_len += postings_len_of(count, row_count) as u64;
+        match Shape::of(hash, count, row_count) {
+            Shape::One => {}
+            Shape::Bits => postings_len += (words(row_count) * layout::WORD_LEN) as u64,
+            Shape::Numbers => postings_len += u64::from(count) * layout::ROW_NUMBER_LEN as u64,
+            Shape::Copies => copies += u64::from(count),
+        }
     }
     Ok(Header {
         store_id: about.store_id,
@@ -142,17 +147,28 @@ fn plan<S: Source>(
         bucket_bits: (entries / 4).max(1).ilog2(),
         entries,
         postings_len,
+        copies,
         table_crc: 0,
     })
 }
 
-fn postings_len_of(count: u32, rows: u32) -> usize {
-    if count == 1 {
-        0
-    } else if is_dense(count, rows) {
-        words(rows) * layout::WORD_LEN
-    } else {
-        count as usize * layout::ROW_NUMBER_LEN
+/// How the rows of an entry are told.
+enum Shape {
+    /// In the entry.
+    One,
+    Bits,
+    Numbers,
+    Copies,
+}
+
+impl Shape {
+    fn of(hash: u64, count: u32, rows: u32) -> Self {
+        match count {
+            1 => Self::One,
+            _ if is_dense(count, rows) => Self::Bits,
+            _ if layout::has_copies(hash) => Self::Copies,
+            _ => Self::Numbers,
+        }
     }
 }
 
@@ -229,13 +245,13 @@ impl<'s, S: Source> MergedEntries<'s, S> {
         Ok(Some((hash, count)))
     }
 
-    /// Calls `each` with the rows of the newest hash, as they are numbered in all sources together.
-    fn visit(&self, mut each: impl FnMut(u32)) -> Result<(), Damaged> {
+    /// Calls `each` with the rows of the newest hash: source, number there, and number in all sources together.
+    fn visit(&self, mut each: impl FnMut(usize, u32, u32) -> Result<(), WriteError>) -> Result<(), WriteError> {
         let (mut base, mut passed) = (0, 0);
         for (which, entry) in &self.found {
             base += self.sources[passed..*which].iter().map(|source| source.rows()).sum::<u32>();
             passed = *which;
-            self.sources[*which].visit(entry, &mut |row| each(base + row))?;
+            self.sources[*which].visit(entry, &mut |row| each(*which, row, base + row))?;
         }
         Ok(())
     }
@@ -250,15 +266,15 @@ fn write_rows<S: Source>(
     goes_on: &dyn Fn() -> bool,
 ) -> Result<(), WriteError> {
     let (mut rows, mut zones) = (Section::at(sections.rows), Section::at(sections.zones));
+    let shape = RowShape::of(&header.fields);
     let mut zone = Bounds::NONE;
     let mut done = 0;
     for (source, numbers) in sources.iter().zip(&names.numbers) {
         for row in 0..source.rows() {
             ask(goes_on, done)?;
-            let mut values = source.values(row)?;
-            values[COORDINATE] = number_of(numbers, values[COORDINATE])?;
+            let values = values_of(*source, numbers, row)?;
             zone.include(Bounds { min: values[TIME], max: values[TIME] });
-            layout::push_row(&mut rows.buffer, &header.fields, &values);
+            shape.push_row(&mut rows.buffer, &values);
             rows.pass_on(sink)?;
             done += 1;
             if done.is_multiple_of(ZONE_ROWS) || done == header.rows {
@@ -270,6 +286,13 @@ fn write_rows<S: Source>(
     }
     rows.finish(sink)?;
     Ok(zones.finish(sink)?)
+}
+
+/// The values of a row, its coordinate by its new number.
+fn values_of<S: Source>(source: &S, numbers: &[u32], row: u32) -> Result<[u64; FIELDS], WriteError> {
+    let mut values = source.values(row)?;
+    values[COORDINATE] = number_of(numbers, values[COORDINATE])?;
+    Ok(values)
 }
 
 fn number_of(numbers: &[u32], old: u64) -> Result<u64, WriteError> {
@@ -300,17 +323,16 @@ fn write_names<S: Source>(
 
 fn write_entries<S: Source>(
     sources: &[&S],
+    names: &Names,
     header: &Header,
     sections: &Sections,
     sink: &mut Sink<'_, impl Output>,
     goes_on: &dyn Fn() -> bool,
 ) -> Result<(), WriteError> {
-    let rows = u32::try_from(header.rows).unwrap_or(u32::MAX);
     let mut buckets = Section::at(sections.buckets);
     let mut entries = Section::at(sections.entries);
-    let mut postings = Section::at(sections.postings);
-    let (mut begun, mut done, mut end) = (0_u64, 0_u32, 0_usize);
-    let mut bits = Vec::new();
+    let mut lists = ListsWriter::new(header, sections);
+    let (mut begun, mut done) = (0_u64, 0_u32);
     let mut merged = MergedEntries::new(sources)?;
     while let Some((hash, count)) = merged.next()? {
         ask(goes_on, done.into())?;
@@ -319,21 +341,7 @@ fn write_entries<S: Source>(
             buckets.push(sink, &layout::bytes_of_u32(done))?;
             begun += 1;
         }
-        let mut start = u32::try_from(end / layout::ROW_NUMBER_LEN).unwrap_or(u32::MAX);
-        if count == 1 {
-            merged.visit(|row| start = row)?;
-        } else if is_dense(count, rows) {
-            bits.clear();
-            bits.resize(words(rows), 0_u64);
-            merged.visit(|row| bits[row as usize / 64] |= 1 << (row % 64))?;
-            for word in &bits {
-                postings.push(sink, &layout::bytes_of_u64(*word))?;
-            }
-        } else {
-            merged.visit(|row| postings.buffer.extend_from_slice(&layout::bytes_of_u32(row)))?;
-            postings.pass_on(sink)?;
-        }
-        end += postings_len_of(count, rows);
+        let start = lists.write(hash, count, &merged, names, sink)?;
         layout::push_entry(&mut entries.buffer, &Entry { hash, start, count });
         entries.pass_on(sink)?;
         done += 1;
@@ -343,7 +351,119 @@ fn write_entries<S: Source>(
     }
     buckets.finish(sink)?;
     entries.finish(sink)?;
-    Ok(postings.finish(sink)?)
+    Ok(lists.finish(sink)?)
+}
+
+/// The one row of the newest hash.
+fn row_of<S: Source>(merged: &MergedEntries<'_, S>) -> Result<usize, WriteError> {
+    let mut found = 0;
+    merged.visit(|_, _, row| {
+        found = row as usize;
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Writes the rows of one entry after the other.
+struct ListsWriter {
+    shape: RowShape,
+    rows: u32,
+    postings: Section,
+    /// How many numbers would fit before what comes next.
+    numbers: usize,
+    copies: Section,
+    copied: usize,
+    bits: Vec<u64>,
+}
+
+impl ListsWriter {
+    fn new(header: &Header, sections: &Sections) -> Self {
+        Self {
+            shape: RowShape::of(&header.fields),
+            rows: u32::try_from(header.rows).unwrap_or(u32::MAX),
+            postings: Section::at(sections.postings),
+            numbers: 0,
+            copies: Section::at(sections.copies),
+            copied: 0,
+            bits: Vec::new(),
+        }
+    }
+
+    /// Writes the rows of the newest hash. Returns where they are, as its entry tells.
+    fn write<S: Source>(
+        &mut self,
+        hash: u64,
+        count: u32,
+        merged: &MergedEntries<'_, S>,
+        names: &Names,
+        sink: &mut Sink<'_, impl Output>,
+    ) -> Result<u32, WriteError> {
+        let start = match Shape::of(hash, count, self.rows) {
+            Shape::One => row_of(merged)?,
+            Shape::Bits => self.write_bits(merged, sink)?,
+            Shape::Numbers => self.write_numbers(count, merged, sink)?,
+            Shape::Copies => self.write_copies(count, merged, names, sink)?,
+        };
+        Ok(u32::try_from(start).unwrap_or(u32::MAX))
+    }
+
+    fn write_numbers<S: Source>(
+        &mut self,
+        count: u32,
+        merged: &MergedEntries<'_, S>,
+        sink: &mut Sink<'_, impl Output>,
+    ) -> Result<usize, WriteError> {
+        merged.visit(|_, _, row| {
+            self.postings.buffer.extend_from_slice(&layout::bytes_of_u32(row));
+            Ok(())
+        })?;
+        self.postings.pass_on(sink)?;
+        let start = self.numbers;
+        self.numbers += count as usize;
+        Ok(start)
+    }
+
+    fn write_copies<S: Source>(
+        &mut self,
+        count: u32,
+        merged: &MergedEntries<'_, S>,
+        names: &Names,
+        sink: &mut Sink<'_, impl Output>,
+    ) -> Result<usize, WriteError> {
+        merged.visit(|which, number, row| {
+            let values = values_of(merged.sources[which], &names.numbers[which], number)?;
+            self.shape.push_copy(&mut self.copies.buffer, row, &values);
+            Ok(())
+        })?;
+        self.copies.pass_on(sink)?;
+        let start = self.copied;
+        self.copied += count as usize;
+        Ok(start)
+    }
+
+    fn write_bits<S: Source>(
+        &mut self,
+        merged: &MergedEntries<'_, S>,
+        sink: &mut Sink<'_, impl Output>,
+    ) -> Result<usize, WriteError> {
+        self.bits.clear();
+        self.bits.resize(words(self.rows), 0);
+        merged.visit(|_, _, row| {
+            self.bits[row as usize / 64] |= 1 << (row % 64);
+            Ok(())
+        })?;
+        for word in &self.bits {
+            self.postings.push(sink, &layout::bytes_of_u64(*word))?;
+        }
+        let start = self.numbers;
+        self.numbers += self.bits.len() * (layout::WORD_LEN / layout::ROW_NUMBER_LEN);
+        Ok(start)
+    }
+
+    fn finish(self, sink: &mut Sink<'_, impl Output>) -> io::Result<()> {
+        self.postings.finish(sink)?;
+        self.copies.finish(sink)
+    }
 }
 
 /// The output, and the crcs of the blocks that went there.

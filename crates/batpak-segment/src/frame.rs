@@ -284,12 +284,18 @@ pub(crate) enum Item<'a> {
 impl<'a> FrameRef<'a> {
     /// Parses the frame at the beginning of `bytes`, which reach to the end of what is there, and checks every crc.
     pub(crate) fn parse(bytes: &'a [u8], segment_id: &Id, offset: u64) -> Result<Self, Damage> {
+        let frame = Self::parse_outside(bytes, segment_id, offset)?;
+        frame.check_items(segment_id)?;
+        Ok(frame)
+    }
+
+    /// The same, but for the crcs over the contents of its items.
+    pub(crate) fn parse_outside(bytes: &'a [u8], segment_id: &Id, offset: u64) -> Result<Self, Damage> {
         let len = frame_len(bytes)?;
         let bytes = &bytes[..len];
         let header = layout::decode_frame_header(bytes);
         let frame = Self { header, bytes };
         frame.check_frame(segment_id, offset)?;
-        frame.check_items(segment_id)?;
         Ok(frame)
     }
 

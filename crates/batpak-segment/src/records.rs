@@ -23,6 +23,8 @@ struct Frames {
     catalog: Arc<Catalog>,
     index: usize,
     end: u64,
+    /// Whether the records were checked before.
+    seen: bool,
     open: Option<Open>,
     /// Whether an error was met: what follows it is not known.
     failed: bool,
@@ -61,7 +63,8 @@ impl Frames {
                 Some(file) => self.window.frame_at(file, segment, at)?,
                 None => rest(source.mapped(), at),
             };
-            let taken = chain.take(bytes, &segment.header.segment_id);
+            let id = &segment.header.segment_id;
+            let taken = if self.seen { chain.take_seen(bytes, id) } else { chain.take(bytes, id) };
             taken.map_err(|stop| stop.into_error(&segment.path, segment.header.number, at))?;
             if let Last::Seal(..) = chain.last {
                 self.index += 1;
@@ -100,8 +103,17 @@ impl Records {
     /// The records from `from` on, up to the one before `end`.
     pub(crate) fn new(reader: LogReader, catalog: Arc<Catalog>, from: u64, end: u64) -> Self {
         let index = catalog.index_of(from).unwrap_or(0);
-        let frames = Frames { reader, catalog, index, end, open: None, failed: false, window: Window::default() };
+        let window = Window::default();
+        let frames = Frames { reader, catalog, index, end, seen: false, open: None, failed: false, window };
         Self { frames, from, items: 0, next: 0, at: 0 }
+    }
+
+    /// The same without checking the crcs of the records again, for who knows that they were checked a moment ago: at
+    /// an opening that was not [`closed_cleanly`](crate::Repair::closed_cleanly) those of the active segment were.
+    #[must_use]
+    pub fn seen(mut self) -> Self {
+        self.frames.seen = true;
+        self
     }
 
     /// The next record: its position and bytes.

@@ -85,6 +85,19 @@ impl Chain {
     /// Takes the frame at the beginning of `bytes`, which stands where this chain ends.
     pub(crate) fn take<'a>(&mut self, bytes: &'a [u8], segment_id: &Id) -> Result<FrameRef<'a>, Stop> {
         let frame = FrameRef::parse(bytes, segment_id, self.at).map_err(Stop::Bad)?;
+        self.follow(&frame)?;
+        Ok(frame)
+    }
+
+    /// The same for a frame whose records were checked before.
+    pub(crate) fn take_seen<'a>(&mut self, bytes: &'a [u8], segment_id: &Id) -> Result<FrameRef<'a>, Stop> {
+        let frame = FrameRef::parse_outside(bytes, segment_id, self.at).map_err(Stop::Bad)?;
+        self.follow(&frame)?;
+        Ok(frame)
+    }
+
+    /// Goes on with a frame that is valid where this chain ends, if it continues it.
+    fn follow(&mut self, frame: &FrameRef<'_>) -> Result<(), Stop> {
         let header = &frame.header;
         if header.previous != self.previous {
             return Err(Stop::Bad(Damage::Previous { found: header.previous, expected: self.previous }));
@@ -93,7 +106,7 @@ impl Chain {
             return Err(Stop::Bad(Damage::Sequence { found: header.first_sequence, expected }));
         }
         if header.typed > 0 || self.last != Last::Commit {
-            let facts = self.frame_records(&frame)?;
+            let facts = self.frame_records(frame)?;
             self.link = self.link.or(facts.link);
             self.last = facts.last;
         }
@@ -102,7 +115,7 @@ impl Chain {
         self.previous_at = layout::frame_crc_offset(self.at);
         self.sequence = Some(frame.end_sequence());
         self.at += frame.len() as u64;
-        Ok(frame)
+        Ok(())
     }
 
     /// Reads the log's own frame records and checks that they are where they belong.

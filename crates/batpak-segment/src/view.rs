@@ -26,7 +26,7 @@ impl SegmentView {
     /// other, the memory brings all at once, which it cannot do for those that are read one after the other.
     #[inline]
     pub fn touch(&self, offset: u64) {
-        const LINES: [usize; 2] = [0, 128];
+        const LINES: [usize; 4] = [0, 64, 128, 192];
         let bytes = self.source.mapped();
         let at = usize::try_from(offset).unwrap_or(usize::MAX);
         let byte = |line: usize| bytes.get(at.saturating_add(line)).copied().unwrap_or_default();

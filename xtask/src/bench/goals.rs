@@ -81,7 +81,7 @@ fn reading(figures: &Figures) -> Vec<Goal> {
         at_least_per_second(figures, "replay all, typed", of_million("replay"), 8e6),
         takes_at_most(figures, "project 1000 events, typed", of_million("project"), 200e3),
         takes_at_most(figures, "the same, JSON values", of_million("project-json"), 400e3),
-        takes_at_most(figures, "the same again, nothing new", of_million("project-again"), 2e3),
+        takes_at_most(figures, "a state that is kept, nothing new", of_million("project-again"), 2e3),
         two_threads(figures, "`get` by two threads, of one thread", 1.9),
     ]
 }

@@ -23,8 +23,11 @@ const ENTITIES: &[(&str, &str, &str)] = &[
     ("the rows of one entity", "entities-list", "list"),
 ];
 
-const PROJECTIONS: &[(&str, &str)] =
-    &[("typed", "project"), ("JSON values", "project-json"), ("typed, again, nothing new", "project-again")];
+const PROJECTIONS: &[(&str, &str)] = &[
+    ("typed", "project"),
+    ("JSON values", "project-json"),
+    ("typed, a state that is kept, nothing new", "project-again"),
+];
 
 pub(super) fn all(figures: &Figures) -> Vec<Filling> {
     let filling = |name, text| Filling { name, text };

@@ -117,22 +117,20 @@ impl<P> Events<P> {
         Events { store, region, start, decode, scan, ended }
     }
 
-    /// What `next` finds. A closed store has nothing but this error: whoever skips errors would never come to an end.
-    fn advance<T>(
-        &mut self,
-        next: impl FnOnce(&mut Scan, &Shared) -> Result<Option<T>, StoreError>,
-    ) -> Option<Result<T, StoreError>> {
+    /// The store, and where it is gone through. Of a closed one there is nothing but this error: whoever skips errors
+    /// would never come to an end.
+    #[inline]
+    fn ready(&mut self) -> Option<Result<(&Shared, &mut Scan), StoreError>> {
         if self.ended {
             return None;
         }
         let shared = self.store.shared();
-        let found = shared.check_open().and_then(|()| {
-            let scan = self.scan.get_or_insert_with(|| plan(shared, &self.region, self.start));
-            next(scan, shared)
-        });
-        let found = found.transpose();
-        self.ended = matches!(found, None | Some(Err(StoreError::Closed)));
-        found
+        if let Err(closed) = shared.check_open() {
+            self.ended = true;
+            return Some(Err(closed));
+        }
+        let scan = self.scan.get_or_insert_with(|| plan(shared, &self.region, self.start));
+        Some(Ok((shared, scan)))
     }
 }
 
@@ -149,9 +147,21 @@ fn plan(shared: &Shared, region: &Region, start: Start) -> Scan {
 impl<P> Iterator for Events<P> {
     type Item = Result<StoredEvent<P>, StoreError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let decode = self.decode;
-        self.advance(|scan, shared| scan.next_event(shared, decode))
+        let (shared, scan) = match self.ready()? {
+            Ok(scan) => scan,
+            Err(closed) => return Some(Err(closed)),
+        };
+        match scan.next_to_read(shared) {
+            Ok(Some(row)) => Some(scan.event(shared, &row, decode)),
+            Ok(None) => {
+                self.ended = true;
+                None
+            }
+            Err(error) => Some(Err(error)),
+        }
     }
 }
 
@@ -165,7 +175,13 @@ impl Iterator for EventRows {
     type Item = Result<EventRow, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.advance(Scan::next_event_row)
+        let (shared, scan) = match self.0.ready()? {
+            Ok(scan) => scan,
+            Err(closed) => return Some(Err(closed)),
+        };
+        let row = scan.next_event_row(shared).transpose();
+        self.0.ended = row.is_none();
+        row
     }
 }
 

@@ -55,6 +55,7 @@ pub use verify::ChainReport;
 
 use background::Background;
 use shared::Shared;
+use std::fmt;
 use std::sync::Arc;
 
 /// An event store in a directory. Clones are handles of the same store; it can be shared between threads. The
@@ -72,9 +73,17 @@ use std::sync::Arc;
 /// # Consistency
 /// Events are in one order, that of their sequence. Every read sees a prefix of it, in which an event appears when it
 /// is as durable as its writer asked; a receipt implies that the event is visible.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shared = self.shared();
+        let dir = &shared.config.data_dir;
+        f.debug_struct("Store").field("data_dir", dir).field("visible", &shared.visible()).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]

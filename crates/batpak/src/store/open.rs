@@ -110,7 +110,7 @@ impl Store {
             Some(restored) => restored,
             None => restore(&config, &reader, &repair)?,
         };
-        let files = PartFiles { config: &config, log: &reader };
+        let files = PartFiles { config: &config, log: &reader, seen_from: None };
         files.remove(unused);
         files.remove_incomplete();
         let (index, writer) = Index::new(reader.store_id(), parts);
@@ -202,7 +202,9 @@ pub(crate) struct Restored {
 
 /// The index: from its files as far as they can be used, and from the segments.
 pub(crate) fn restore(config: &StoreConfig, reader: &LogReader, repair: &Repair) -> Result<Restored, StoreError> {
-    let files = PartFiles { config, log: reader };
+    // Of a log that was not closed all of the active segment was read.
+    let active = reader.segments().last().map(|active| active.first_sequence);
+    let files = PartFiles { config, log: reader, seen_from: active.filter(|_| !repair.closed_cleanly) };
     let listed = if files.are_wanted() { files.list().unwrap_or_default() } else { Vec::new() };
     let torn = repair.torn.map(|torn| TornEnd {
         segment: torn.segment,

@@ -20,6 +20,8 @@ const TEMPORARY: &str = ".index.tmp";
 pub(crate) struct PartFiles<'s> {
     pub(crate) config: &'s StoreConfig,
     pub(crate) log: &'s LogReader,
+    /// All records from this one on were read and checked a moment ago.
+    pub(crate) seen_from: Option<u64>,
 }
 
 /// The name of a part's file says which events it is about.
@@ -34,6 +36,11 @@ fn events_of(name: &str) -> Option<Range<u64>> {
 }
 
 impl PartFiles<'_> {
+    /// Whether the records of these events were read and checked a moment ago.
+    pub(crate) fn were_seen(&self, events: &Range<u64>) -> bool {
+        self.seen_from.is_some_and(|from| from <= events.start)
+    }
+
     /// Whether the options want any.
     pub(crate) fn are_wanted(&self) -> bool {
         self.config.enable_mmap_index || self.config.enable_checkpoint

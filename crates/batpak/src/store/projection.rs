@@ -218,9 +218,9 @@ impl<T: EventSourced> Projected<T> {
         let visible = shared.visible();
         if self.next < visible {
             let mut scan = Scan::new(shared, &self.region, self.next..visible, Direction::Forward);
-            while let Some(ahead) = scan.next_to_read(shared, false)? {
-                scan.with_row(shared, &ahead.row, |record| take(&mut self.state, record))?;
-                self.next = ahead.row.sequence() + 1;
+            while let Some(row) = scan.next_to_read(shared)? {
+                scan.with_row(shared, &row, |record| take(&mut self.state, record))?;
+                self.next = row.sequence() + 1;
             }
             self.next = visible;
         }

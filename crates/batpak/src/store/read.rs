@@ -8,7 +8,6 @@ use batpak_index::{Direction, Matches, Row};
 use batpak_segment::{Pinned, Position, SegmentView};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::VecDeque;
 use std::ops::{Deref, Range};
 
 /// What the index knows of an event.
@@ -27,6 +26,20 @@ pub struct EventRow {
     pub kind: EventKind,
     /// The wall clock when it was appended.
     pub time: Timestamp,
+}
+
+impl EventRow {
+    #[inline]
+    fn new(row: &Row, coordinate: Coordinate) -> Self {
+        Self {
+            event_id: row.id,
+            coordinate,
+            sequence: row.sequence(),
+            revision: row.revision,
+            kind: row.kind,
+            time: row.time,
+        }
+    }
 }
 
 /// Rows in the order of their sequence; a slice.
@@ -135,9 +148,9 @@ impl Store {
         shared.check_open()?;
         let visible = shared.visible();
         let mut scan = Scan::new(shared, region, 0..visible, Direction::Forward);
-        let mut rows = Vec::new();
-        while let Some(row) = scan.next_event_row(shared)? {
-            rows.push(row);
+        let (mut rows, mut found) = (Vec::new(), Vec::new());
+        while scan.next_rows(shared, &mut found)? {
+            scan.add_event_rows(shared, &found, &mut rows)?;
         }
         Ok(Rows(rows))
     }
@@ -255,94 +268,60 @@ pub(crate) struct Scan {
     ask_record: bool,
     view: Option<SegmentView>,
     buffer: Vec<u8>,
-    /// Rows whose events are next.
-    ahead: VecDeque<Ahead>,
-    /// What comes behind them.
-    failed: Option<StoreError>,
-    /// How many were looked up at once the last time.
-    step: usize,
 }
 
-#[derive(Debug)]
-pub(crate) struct Ahead {
-    pub(crate) row: Row,
-    coordinate: Option<Coordinate>,
-}
-
-/// The most rows that are looked up at once.
-const AHEAD_MAX: usize = 32;
+/// Records that lie closer to each other than this, in bytes, are brought by the memory itself.
+const NEAR: u32 = 1024;
 
 impl Scan {
     pub(crate) fn new(shared: &Shared, region: &Region, range: Range<u64>, direction: Direction) -> Self {
         let matches = shared.index.snapshot().matches(region, range, direction);
         let ask_record = matches.needs_record();
-        Self {
-            region: region.clone(),
-            matches,
-            ask_record,
-            view: None,
-            buffer: Vec::new(),
-            ahead: VecDeque::new(),
-            failed: None,
-            step: 0,
-        }
+        Self { region: region.clone(), matches, ask_record, view: None, buffer: Vec::new() }
     }
 
-    /// The next row whose event is to be read, with its coordinate if that is wanted.
+    /// The next row whose event is to be read. Where it has to look for it, it looks at the records of all that it
+    /// finds.
     #[inline]
-    pub(crate) fn next_to_read(&mut self, shared: &Shared, with_coordinate: bool) -> Result<Option<Ahead>, StoreError> {
-        if self.ahead.is_empty() && self.failed.is_none() {
-            self.look_ahead(shared, with_coordinate);
+    pub(crate) fn next_to_read(&mut self, shared: &Shared) -> Result<Option<Row>, StoreError> {
+        if self.matches.found().is_empty() {
+            self.look_ahead(shared)?;
         }
-        match self.ahead.pop_front() {
-            Some(ahead) => Ok(Some(ahead)),
-            None => self.failed.take().map_or(Ok(None), Err),
-        }
+        self.next_row(shared)
     }
 
-    /// Finds the rows that are next, more each time, because who asks for one may want no more.
-    fn look_ahead(&mut self, shared: &Shared, with_coordinate: bool) {
-        self.step = (self.step * 2).clamp(1, AHEAD_MAX);
-        while self.ahead.len() < self.step {
-            match self.find_ahead(shared, with_coordinate) {
-                Ok(Some(ahead)) => self.ahead.push_back(ahead),
-                Ok(None) => break,
-                Err(error) => {
-                    self.failed = Some(error);
-                    break;
-                }
+    fn look_ahead(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        self.find(shared)?;
+        let Some(view) = &self.view else { return Ok(()) };
+        let mut last = 0;
+        for row in self.matches.found() {
+            if row.offset.abs_diff(last) > NEAR && view.covers().contains(&row.sequence()) {
+                view.touch(row.offset.into());
             }
+            last = row.offset;
         }
-        if let Some(view) = &self.view {
-            let is_there = |ahead: &&Ahead| view.covers().contains(&ahead.row.sequence());
-            self.ahead.iter().filter(is_there).for_each(|ahead| view.touch(ahead.row.offset.into()));
-        }
+        Ok(())
     }
 
-    fn find_ahead(&mut self, shared: &Shared, with_coordinate: bool) -> Result<Option<Ahead>, StoreError> {
-        let Some(row) = self.next_row(shared)? else { return Ok(None) };
-        let coordinate = with_coordinate.then(|| self.coordinate(shared, &row)).transpose()?;
-        Ok(Some(Ahead { row, coordinate }))
+    /// Looks for the rows that are next.
+    fn find(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        let mut attempts = Attempts::default();
+        while let Err(damaged) = self.matches.find() {
+            attempts.rebuild(shared, &damaged)?;
+            self.matches.resume(shared.index.snapshot());
+        }
+        Ok(())
     }
 
     /// The next row that belongs to the region, its record asked where the row does not suffice.
     #[inline]
     fn next_row(&mut self, shared: &Shared) -> Result<Option<Row>, StoreError> {
-        let mut attempts = Attempts::default();
         loop {
-            let row = match self.matches.next_row() {
-                Ok(Some(row)) => row,
-                Ok(None) => return Ok(None),
-                Err(damaged) => {
-                    attempts.rebuild(shared, &damaged)?;
-                    self.matches.resume(shared.index.snapshot());
-                    continue;
-                }
-            };
-            if !self.ask_record {
-                return Ok(Some(row));
+            if self.matches.found().is_empty() {
+                self.find(shared)?;
             }
-            if self.belongs(shared, &row)? {
+            let Some(row) = self.matches.next_found() else { return Ok(None) };
+            if !self.ask_record || self.belongs(shared, &row)? {
                 return Ok(Some(row));
             }
         }
@@ -370,31 +349,48 @@ impl Scan {
         }
     }
 
+    #[inline]
     pub(crate) fn next_event_row(&mut self, shared: &Shared) -> Result<Option<EventRow>, StoreError> {
         let Some(row) = self.next_row(shared)? else { return Ok(None) };
-        Ok(Some(EventRow {
-            event_id: row.id,
-            coordinate: self.coordinate(shared, &row)?,
-            sequence: row.sequence(),
-            revision: row.revision,
-            kind: row.kind,
-            time: row.time,
-        }))
+        Ok(Some(EventRow::new(&row, self.coordinate(shared, &row)?)))
     }
 
-    /// The next event of the region.
+    /// Puts the rows that are next into `rows`. False if there are none.
+    fn next_rows(&mut self, shared: &Shared, rows: &mut Vec<Row>) -> Result<bool, StoreError> {
+        self.find(shared)?;
+        self.matches.take_found(rows);
+        let any = !rows.is_empty();
+        if self.ask_record {
+            let mut kept = Vec::with_capacity(rows.len());
+            for row in &*rows {
+                if self.belongs(shared, row)? {
+                    kept.push(*row);
+                }
+            }
+            *rows = kept;
+        }
+        Ok(any)
+    }
+
+    fn add_event_rows(&mut self, shared: &Shared, found: &[Row], rows: &mut Vec<EventRow>) -> Result<(), StoreError> {
+        rows.reserve(found.len());
+        for same in found.chunk_by(|one, other| one.coordinate == other.coordinate) {
+            let coordinate = self.coordinate(shared, &same[0])?;
+            rows.extend(same.iter().map(|row| EventRow::new(row, coordinate.clone())));
+        }
+        Ok(())
+    }
+
+    /// The event of the row that was given last.
     #[inline]
-    pub(crate) fn next_event<P>(
+    pub(crate) fn event<P>(
         &mut self,
         shared: &Shared,
+        row: &Row,
         decode: DecodePayload<P>,
-    ) -> Result<Option<StoredEvent<P>>, StoreError> {
-        let Some(Ahead { row, coordinate }) = self.next_to_read(shared, true)? else { return Ok(None) };
-        self.with_row(shared, &row, |event| {
-            let coordinate = coordinate.unwrap_or_else(|| event.coordinate());
-            decoded(event, coordinate, decode)
-        })
-        .map(Some)
+    ) -> Result<StoredEvent<P>, StoreError> {
+        let coordinate = self.coordinate(shared, row)?;
+        self.with_row(shared, row, |event| decoded(event, coordinate, decode))
     }
 
     /// Shows the event of a row. The segment is looked up once for all of its events.

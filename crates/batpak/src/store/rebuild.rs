@@ -23,9 +23,11 @@ pub(crate) fn part_of_records(
 ) -> Result<Vec<u8>, StoreError> {
     let store_id = files.log.store_id();
     let mut builder = Builder::new(store_id, events.start);
-    let mut revisions = Revisions { before: Index::new(store_id, before).0.snapshot(), next: HashMap::new() };
+    builder.reserve(events.end - events.start);
+    let mut revisions = Revisions { before: Index::new(store_id, before).0.snapshot(), next: HashMap::default() };
     let mut last = None;
-    let mut records = files.log.records(events.start);
+    let records = files.log.records(events.start);
+    let mut records = if files.were_seen(events) { records.seen() } else { records };
     while let Some((position, bytes)) = records.next_record()?.filter(|(found, _)| found.sequence < events.end) {
         let event = decode_at(position, bytes)?;
         revisions.check(&event, position)?;
@@ -56,7 +58,7 @@ pub(crate) fn offset_of(position: Position) -> Result<u32, StoreError> {
 /// The revision that the next event of each entity has.
 struct Revisions {
     before: Arc<Tiers>,
-    next: HashMap<String, u64>,
+    next: HashMap<String, u64, foldhash::fast::RandomState>,
 }
 
 impl Revisions {
@@ -99,7 +101,7 @@ impl Attempts {
 
 impl Shared {
     pub(crate) fn part_files(&self) -> PartFiles<'_> {
-        PartFiles { config: &self.config, log: &self.reader }
+        PartFiles { config: &self.config, log: &self.reader, seen_from: None }
     }
 
     /// Asks the index. A part that turns out to be damaged is made anew.

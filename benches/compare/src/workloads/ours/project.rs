@@ -75,7 +75,11 @@ fn turns(run: &Run<'_>, dir: &Path, content: &Content, round: u32) -> Result<(),
     let entity = |n: u64| usize::try_from(n).ok().and_then(|n| content.entities.get(n)).ok_or("no such entity");
     tell("project", every, &mut |n| state(&store, entity(n)?, |typed: Typed| typed.0))?;
     tell("project-json", every, &mut |n| state(&store, entity(n)?, |json: Json| json.0))?;
-    tell("project-again", u64::MAX, &mut |_| state(&store, entity(0)?, |typed: Typed| typed.0))?;
+    let mut kept = store.projected::<Typed>(&entity(0)?.name);
+    tell("project-again", u64::MAX, &mut |_| {
+        let state = kept.newest()?.ok_or("it has no state")?;
+        state.0.expect(entity(0)?.events)
+    })?;
     Ok(store.close()?)
 }
 
