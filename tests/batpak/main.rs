@@ -6,6 +6,7 @@ mod append;
 mod batch;
 mod chain;
 mod conditions;
+mod crashes;
 mod cursors;
 mod damage;
 mod durability;

@@ -1,7 +1,7 @@
 //! Logs that were closed are opened by the mark at the end of their last segment, without reading the rest of it.
 
-use crate::fault::{FaultFileSystem, Operation};
 use crate::store::{DIR, DIRECT, LINK_END, append, by, contents, edit, open, open_in, read, reopened, segment};
+use batpak_segment::testing::{FaultyFileSystem, Operation};
 use batpak_segment::{Log, LogError, LogReader, Position, WritePath};
 use std::path::Path;
 
@@ -21,8 +21,8 @@ fn fill(log: &Log, from: usize) -> Vec<Position> {
 }
 
 /// A log with one segment of some 250 KB, and where its records are.
-fn closed() -> (FaultFileSystem, Vec<Position>) {
-    let fs = FaultFileSystem::new();
+fn closed() -> (FaultyFileSystem, Vec<Position>) {
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     let at = fill(&log, 0);
     log.close().unwrap();
@@ -31,7 +31,7 @@ fn closed() -> (FaultFileSystem, Vec<Position>) {
 
 /// How much opening it reads, for reading and for writing.
 #[track_caller]
-fn bytes_read(fs: &FaultFileSystem) -> [u64; 2] {
+fn bytes_read(fs: &FaultyFileSystem) -> [u64; 2] {
     let fs = fs.after_kill();
     let reader = LogReader::open(&fs.environment(), Path::new(DIR), 1).unwrap();
     let by_reader = fs.bytes_read();
@@ -41,13 +41,13 @@ fn bytes_read(fs: &FaultFileSystem) -> [u64; 2] {
 }
 
 #[track_caller]
-fn assert_quick(fs: &FaultFileSystem) {
+fn assert_quick(fs: &FaultyFileSystem) {
     let bytes = bytes_read(fs);
     assert!(bytes.iter().all(|bytes| *bytes < 4096), "{bytes:?} were read");
 }
 
 #[track_caller]
-fn assert_full(fs: &FaultFileSystem) {
+fn assert_full(fs: &FaultyFileSystem) {
     let (bytes, len) = (bytes_read(fs), read(fs, &segment(0)).len() as u64);
     assert!(bytes.iter().all(|bytes| *bytes > len), "{bytes:?} of {len} were read");
 }
@@ -74,7 +74,7 @@ fn what_was_opened_the_quick_way_goes_on_and_survives_a_power_cut() {
     append(&log, &[&record(RECORDS + 1)]);
     assert_eq!(contents(log.reader()), records(RECORDS + 2));
     for seed in 0..20 {
-        assert!(reopened(&fs.after_crash(seed), DIRECT).0.starts_with(&records(RECORDS + 1)), "seed {seed}");
+        assert!(reopened(&fs.after_power_cut(seed), DIRECT).0.starts_with(&records(RECORDS + 1)), "seed {seed}");
     }
     log.close().unwrap();
     drop(log);
@@ -84,7 +84,7 @@ fn what_was_opened_the_quick_way_goes_on_and_survives_a_power_cut() {
 
 #[test]
 fn a_segment_that_was_made_ahead_does_not_change_that() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, batpak_segment::LogConfig { segment_max_bytes: 300_000, ..DIRECT });
     fill(&log, 0);
     log.prepare_next().unwrap();
@@ -160,7 +160,7 @@ fn a_mark_from_elsewhere_closes_nothing() {
     let mark = old[old.len() - MARK_LEN..].to_vec();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[&record(RECORDS)]);
-    let other = FaultFileSystem::new();
+    let other = FaultyFileSystem::new();
     let (foreign, _) = open(&other, DIRECT);
     fill(&foreign, 0);
     for left in [fs.after_kill(), other.after_kill()] {
@@ -178,7 +178,7 @@ fn a_mark_from_elsewhere_closes_nothing() {
 /// It has the length of a mark.
 #[test]
 fn a_commit_at_the_very_end_closes_nothing() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     fill(&log, 0);
     append(&log, &[b"8 bytes."]);

@@ -1,12 +1,12 @@
 //! What a directory may hold, and who may write it.
 
-use crate::fault::FaultFileSystem;
 use crate::store::{DIR, append, config, contents, edit, environment, open, open_in, read, reopened, segment};
+use batpak_segment::testing::FaultyFileSystem;
 use batpak_segment::{Damage, Environment, Log, LogConfig, LogError, LogReader, MemoryFileSystem, Unrecovered};
 use std::path::Path;
 
-fn three_segments() -> FaultFileSystem {
-    let fs = FaultFileSystem::new();
+fn three_segments() -> FaultyFileSystem {
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, LogConfig::default());
     for record in [b"0", b"1", b"2"] {
         append(&log, &[record]);
@@ -20,7 +20,7 @@ fn three_segments() -> FaultFileSystem {
 
 /// Opening for writing and for reading both refuse, and change nothing.
 #[track_caller]
-fn refused(fs: &FaultFileSystem) -> LogError {
+fn refused(fs: &FaultyFileSystem) -> LogError {
     let before = fs.contents();
     let error = open_in(&fs.environment(), LogConfig::default()).unwrap_err();
     let beside = LogReader::open(&fs.environment(), Path::new(DIR), 1).unwrap_err();
@@ -105,7 +105,7 @@ fn stores_grown_from_one_copy_do_not_take_each_others_segments() {
     let path = Path::new("/copy");
     log.snapshot(path).unwrap();
     let twin = fs.after_kill();
-    let grow = |fs: &FaultFileSystem, record: &[u8]| {
+    let grow = |fs: &FaultyFileSystem, record: &[u8]| {
         let copy = Unrecovered::open(fs.environment(), path, LogConfig::default()).unwrap();
         let (log, _) = copy.recover().unwrap();
         append(&log, &[record]);
@@ -142,7 +142,7 @@ fn a_newer_format_is_refused_with_both_versions() {
 
 #[test]
 fn a_directory_of_the_older_crate_is_refused_by_name_and_left_alone() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     fs.put(Path::new(DIR).join("00000000000000000001.fbat"), b"FBAT and more");
     let error = refused(&fs);
     assert!(matches!(error, LogError::OlderCrate { .. }), "{error}");
@@ -181,7 +181,7 @@ fn a_second_writer_is_told_who_holds_the_directory() {
 
 #[test]
 fn the_lock_of_a_dead_process_does_not_block() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, LogConfig::default());
     assert!(matches!(open_in(&fs.environment(), LogConfig::default()), Err(LogError::Locked { .. })));
     let left = fs.after_kill();
@@ -214,7 +214,7 @@ fn a_read_only_directory_is_said_to_be_one_and_can_be_read() {
 
 #[test]
 fn a_directory_without_a_log_is_made_by_a_writer_and_refused_by_a_reader() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let reader = LogReader::open(&fs.environment(), Path::new(DIR), 1);
     assert!(matches!(reader, Err(LogError::NoLog { .. })));
     let (log, repair) = open(&fs, config(1024));

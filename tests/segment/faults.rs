@@ -1,7 +1,7 @@
 //! A fault at every single call, and errors in the middle of things.
 
-use crate::fault::{Fault, FaultFileSystem, Operation, When};
 use crate::store::{DIRECT, append, assert_failed, by, config, contents, open, open_in, reopened};
+use batpak_segment::testing::{Fault, FaultyFileSystem, Operation, When};
 use batpak_segment::{Log, LogError, WritePath};
 use std::io::ErrorKind;
 
@@ -17,7 +17,7 @@ struct Told {
 }
 
 /// Opens, appends with rotations, syncs, closes; stops at the first error.
-fn script(fs: &FaultFileSystem, told: &mut Told) -> Result<(), LogError> {
+fn script(fs: &FaultyFileSystem, told: &mut Told) -> Result<(), LogError> {
     let (log, _) = open_in(&fs.environment(), config(700))?;
     told.accepted = usize::try_from(log.next_sequence()).unwrap();
     told.durable = told.accepted;
@@ -43,7 +43,7 @@ fn steps(log: &Log, told: &mut Told) -> Result<(), LogError> {
 
 /// Opens what is left and compares; the commit that was in flight may be there.
 #[track_caller]
-fn check(fs: &FaultFileSystem, at_least: usize, accepted: usize, what: &str) {
+fn check(fs: &FaultyFileSystem, at_least: usize, accepted: usize, what: &str) {
     let found = match open_in(&fs.environment(), config(700)) {
         Ok((log, _)) => contents(log.reader()),
         Err(error) => panic!("{what}: {error}"),
@@ -54,13 +54,13 @@ fn check(fs: &FaultFileSystem, at_least: usize, accepted: usize, what: &str) {
     }
 }
 
-fn calls_of_script(fs: &FaultFileSystem) -> u64 {
+fn calls_of_script(fs: &FaultyFileSystem) -> u64 {
     let fs = fs.after_kill();
     script(&fs, &mut Told::default()).unwrap();
     fs.calls()
 }
 
-fn calls_of_opening(fs: &FaultFileSystem) -> u64 {
+fn calls_of_opening(fs: &FaultyFileSystem) -> u64 {
     let fs = fs.after_kill();
     let log = open(&fs, config(700)).0;
     let calls = fs.calls();
@@ -70,16 +70,16 @@ fn calls_of_opening(fs: &FaultFileSystem) -> u64 {
 
 #[test]
 fn a_power_cut_at_every_call_and_two_more_while_recovering_lose_nothing_that_was_promised() {
-    let first = FaultFileSystem::new();
+    let first = FaultyFileSystem::new();
     script(&first, &mut Told::default()).unwrap();
-    for (start, records) in [(FaultFileSystem::new(), 0), (first, 8)] {
+    for (start, records) in [(FaultyFileSystem::new(), 0), (first, 8)] {
         for call in 1..=calls_of_script(&start) {
             let fs = start.after_kill();
             let mut told = Told { accepted: records, durable: records };
             fs.plan(When::Call(call), Fault::Crash);
             let _ = script(&fs, &mut told);
             for seed in 0..3 {
-                let crashed = fs.after_crash(seed);
+                let crashed = fs.after_power_cut(seed);
                 check(&crashed.after_kill(), told.durable, told.accepted, &format!("call {call} seed {seed}"));
                 if seed == 0 {
                     crash_while_recovering(&crashed, &told, 2, &format!("call {call}"));
@@ -89,13 +89,13 @@ fn a_power_cut_at_every_call_and_two_more_while_recovering_lose_nothing_that_was
     }
 }
 
-fn crash_while_recovering(left: &FaultFileSystem, told: &Told, depth: u32, what: &str) {
+fn crash_while_recovering(left: &FaultyFileSystem, told: &Told, depth: u32, what: &str) {
     let step = if depth == 2 { 2 } else { 5 };
     for call in (1 + told.accepted as u64 % 2..=calls_of_opening(left)).step_by(step) {
         let fs = left.after_kill();
         fs.plan(When::Call(call), Fault::Crash);
         assert!(open_in(&fs.environment(), config(700)).is_err());
-        let crashed = fs.after_crash(call);
+        let crashed = fs.after_power_cut(call);
         let what = format!("{what}, then call {call}");
         check(&crashed.after_kill(), told.durable, told.accepted, &what);
         if depth > 1 && call % 3 == 0 {
@@ -106,8 +106,8 @@ fn crash_while_recovering(left: &FaultFileSystem, told: &Told, depth: u32, what:
 
 #[test]
 fn a_kill_at_every_call_loses_nothing_that_was_accepted() {
-    for call in 1..=calls_of_script(&FaultFileSystem::new()) {
-        let fs = FaultFileSystem::new();
+    for call in 1..=calls_of_script(&FaultyFileSystem::new()) {
+        let fs = FaultyFileSystem::new();
         let mut told = Told::default();
         fs.plan(When::Call(call), Fault::Crash);
         let _ = script(&fs, &mut told);
@@ -116,8 +116,8 @@ fn a_kill_at_every_call_loses_nothing_that_was_accepted() {
 }
 
 /// A log that has outgrown its tail, with records that are only there.
-fn before_a_larger_tail() -> (FaultFileSystem, Log) {
-    let fs = FaultFileSystem::new();
+fn before_a_larger_tail() -> (FaultyFileSystem, Log) {
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, by(WritePath::Tail));
     while log.unsynced().bytes < 1 << 20 {
         append(&log, &[&vec![1; 30_000]]);
@@ -149,15 +149,15 @@ fn an_error_at_every_call_leaves_what_was_accepted_after_reopening() {
     let once = kinds.map(Fault::Once);
     let others = [Fault::ForGood(ErrorKind::StorageFull), Fault::Short, Fault::ShortThenFull];
     for fault in once.into_iter().chain(others) {
-        for call in 1..=calls_of_script(&FaultFileSystem::new()) {
-            let fs = FaultFileSystem::new();
+        for call in 1..=calls_of_script(&FaultyFileSystem::new()) {
+            let fs = FaultyFileSystem::new();
             let mut told = Told::default();
             fs.plan(When::Call(call), fault);
             let _ = script(&fs, &mut told);
             let what = format!("{fault:?} at call {call}");
             check(&fs.after_kill(), told.accepted, told.accepted, &what);
             for seed in 0..3 {
-                check(&fs.after_crash(seed), told.durable, told.accepted, &format!("{what} seed {seed}"));
+                check(&fs.after_power_cut(seed), told.durable, told.accepted, &format!("{what} seed {seed}"));
             }
         }
     }
@@ -165,15 +165,15 @@ fn an_error_at_every_call_leaves_what_was_accepted_after_reopening() {
 
 #[test]
 fn a_panic_of_the_file_system_at_every_call_ends_the_log_and_loses_nothing() {
-    for call in 1..=calls_of_script(&FaultFileSystem::new()) {
-        let fs = FaultFileSystem::new();
+    for call in 1..=calls_of_script(&FaultyFileSystem::new()) {
+        let fs = FaultyFileSystem::new();
         let mut told = Told::default();
         fs.plan(When::Call(call), Fault::Panic);
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| script(&fs, &mut told)));
         let what = format!("call {call}");
         check(&fs.after_kill(), told.accepted, told.accepted, &what);
         for seed in 0..3 {
-            check(&fs.after_crash(seed), told.durable, told.accepted, &what);
+            check(&fs.after_power_cut(seed), told.durable, told.accepted, &what);
         }
     }
 }
@@ -182,7 +182,7 @@ fn a_panic_of_the_file_system_at_every_call_ends_the_log_and_loses_nothing() {
 fn after_a_panic_in_a_write_a_sync_or_a_rotation_nothing_more_is_accepted() {
     let cases = [(Operation::Write, "write"), (Operation::Sync, "sync"), (Operation::Rename, "rotate")];
     for (operation, name) in cases {
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         let (log, _) = open(&fs, DIRECT);
         append(&log, &[b"accepted"]);
         fs.plan(When::Next(operation), Fault::Panic);
@@ -202,7 +202,7 @@ fn after_a_panic_in_a_write_a_sync_or_a_rotation_nothing_more_is_accepted() {
 
 #[test]
 fn a_short_write_is_gone_on_with() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     fs.plan(When::Next(Operation::Write), Fault::Short);
     append(&log, &[&[1; 1000], b"next"]);
@@ -211,7 +211,7 @@ fn a_short_write_is_gone_on_with() {
 
 #[test]
 fn an_interrupted_write_is_tried_again() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     fs.plan(When::Next(Operation::Write), Fault::Once(ErrorKind::Interrupted));
     append(&log, &[b"there"]);
@@ -220,7 +220,7 @@ fn an_interrupted_write_is_tried_again() {
 
 #[test]
 fn a_full_disk_in_the_middle_of_a_frame_fails_the_log_and_reads_go_on() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"accepted"]);
     fs.plan(When::Next(Operation::Write), Fault::ShortThenFull);

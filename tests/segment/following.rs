@@ -1,8 +1,8 @@
 //! Readers beside a writer that see what it appended since, whatever it did meanwhile.
 
-use crate::fault::{FaultFileSystem, Operation};
 use crate::random::Random;
 use crate::store::{DIR, DIRECT, append, by, contents, end_of_frames, open, read, segment};
+use batpak_segment::testing::{FaultyFileSystem, Operation};
 use batpak_segment::{
     Damage, Environment, FileSystem, Frame, Log, LogConfig, LogError, LogReader, MemoryFileSystem, OpenMode, Pinned,
     Position, Unrecovered, WritePath,
@@ -220,7 +220,7 @@ fn followers_see_everything_whatever_the_writer_did_on_the_real_file_system() {
 fn followers_see_everything_whatever_the_writer_did_on_a_disk_that_watches() {
     for seed in 200..215 {
         println!("seed {seed}");
-        live(&FaultFileSystem::new().environment(), Path::new(DIR), seed, 100);
+        live(&FaultyFileSystem::new().environment(), Path::new(DIR), seed, 100);
     }
 }
 
@@ -264,7 +264,7 @@ fn followers_of_a_writer_at_work_see_what_had_been_appended() {
 /// what was moved. What was appended after the move began is only in the tail.
 #[test]
 fn a_follower_that_is_overtaken_looks_again() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, by(WritePath::Tail));
     let log = Arc::new(log);
     append(&log, &[&[0; 100]]);
@@ -301,14 +301,14 @@ fn channels() -> ([Receiver<()>; 3], [Sender<()>; 3]) {
     ([first, second, third], [a, b, c])
 }
 
-fn beside(fs: &FaultFileSystem) -> LogReader {
+fn beside(fs: &FaultyFileSystem) -> LogReader {
     LogReader::open(&fs.environment(), Path::new(DIR), 1).unwrap()
 }
 
 #[test]
 fn a_refresh_changes_nothing_and_costs_what_is_new() {
     for path in [WritePath::Direct, WritePath::Tail] {
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         let (log, _) = open(&fs, by(path));
         for n in 0..2000 {
             append(&log, &[&record(n)]);
@@ -337,7 +337,7 @@ fn a_refresh_changes_nothing_and_costs_what_is_new() {
 
 #[test]
 fn the_reader_of_a_log_needs_no_refresh() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"there"]);
     assert!(!log.reader().refresh().unwrap());
@@ -347,7 +347,7 @@ fn the_reader_of_a_log_needs_no_refresh() {
 /// What has been seen stays readable from the tail after the writer has overwritten it there.
 #[test]
 fn what_was_seen_in_the_tail_is_read_after_it_was_moved() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, by(WritePath::Tail));
     let at = log.append(b"seen in the tail").unwrap();
     let reader = beside(&fs);
@@ -378,7 +378,7 @@ fn assert_changed(reader: &LogReader) {
 /// A reader that went on would tell a history that nobody else knows.
 #[test]
 fn what_was_seen_and_is_gone_is_an_error() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0", b"1"]);
     log.sync().unwrap();
@@ -402,7 +402,7 @@ fn what_was_seen_and_is_gone_is_an_error() {
 
 #[test]
 fn another_history_of_the_segment_is_an_error() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     drop(open(&fs, DIRECT));
     let twin = fs.after_kill();
     for (fs, record) in [(&fs, b"mine"), (&twin, b"hers")] {
@@ -419,7 +419,7 @@ fn another_history_of_the_segment_is_an_error() {
 #[test]
 fn another_history_than_the_one_seen_in_the_tail_is_an_error() {
     for record in [&b"1 but not the same"[..], b"?"] {
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         let (log, _) = open(&fs, by(WritePath::Tail));
         append(&log, &[b"0"]);
         log.sync().unwrap();
@@ -440,7 +440,7 @@ fn another_history_than_the_one_seen_in_the_tail_is_an_error() {
 
 #[test]
 fn what_was_seen_in_a_tail_that_is_gone_is_an_error() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, by(WritePath::Tail));
     append(&log, &[b"0", b"1"]);
     let fs = fs.after_kill();
@@ -460,7 +460,7 @@ fn what_was_seen_in_a_tail_that_is_gone_is_an_error() {
 
 #[test]
 fn a_segment_that_is_gone_is_an_error_until_it_is_back() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     let reader = beside(&fs);
@@ -484,7 +484,7 @@ fn a_segment_that_is_gone_is_an_error_until_it_is_back() {
 #[test]
 fn a_following_segment_of_another_store_is_an_error() {
     let [fs, other] = [(); 2].map(|()| {
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         let (log, _) = open(&fs, DIRECT);
         append(&log, &[b"0"]);
         (fs, log)

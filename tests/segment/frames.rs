@@ -1,12 +1,12 @@
 //! Commits: what they hold, how long they may be, and that they are whole or not there.
 
-use crate::fault::FaultFileSystem;
 use crate::store::{DIRECT, LINK_END, append, config, edit, open, open_in, read, reopened, segment};
+use batpak_segment::testing::FaultyFileSystem;
 use batpak_segment::{Frame, LogConfig, LogError};
 
 #[test]
 fn a_record_may_be_empty_and_hold_anything() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     let odd: Vec<&[u8]> = vec![b"", &[0; 64], &[0xAE, b'b', b'p', b'f'], b"BATPAKSG"];
     append(&log, &odd);
@@ -16,7 +16,7 @@ fn a_record_may_be_empty_and_hold_anything() {
 
 #[test]
 fn a_frame_at_the_limit_passes_and_one_byte_more_names_both_numbers() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, LogConfig { frame_max_bytes: 256, ..DIRECT });
     let mut frame = Frame::new();
     frame.push(&[1; 208]);
@@ -31,7 +31,7 @@ fn a_frame_at_the_limit_passes_and_one_byte_more_names_both_numbers() {
 
 #[test]
 fn a_frame_can_be_filled_and_changed_and_used_again() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     let mut frame = Frame::new();
     assert!(frame.is_empty());
@@ -69,7 +69,7 @@ fn the_types_of_the_log_itself_cannot_be_pushed() {
 
 #[test]
 fn frame_records_burn_no_sequence() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     let mut frame = Frame::new();
     frame.push_frame_record(300, b"only this").unwrap();
@@ -82,7 +82,7 @@ fn frame_records_burn_no_sequence() {
 
 #[test]
 fn every_cut_through_a_batch_takes_all_of_it() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"before"]);
     let mut frame = Frame::new();
@@ -101,7 +101,7 @@ fn every_cut_through_a_batch_takes_all_of_it() {
 
 #[test]
 fn zeros_are_no_frame_and_a_length_beyond_the_file_is_refused() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     drop(open(&fs, DIRECT));
     let end = usize::try_from(LINK_END).unwrap();
     let cases: [(&[u8], bool); 4] = [
@@ -125,7 +125,7 @@ fn zeros_are_no_frame_and_a_length_beyond_the_file_is_refused() {
 
 #[test]
 fn a_frame_copied_to_another_offset_is_not_taken() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     let mut frame = Frame::new();
     frame.push(b"once");
@@ -144,7 +144,7 @@ fn a_frame_copied_to_another_offset_is_not_taken() {
 /// Two histories of one segment: the same place and sequence, another frame before.
 #[test]
 fn a_frame_of_another_history_of_its_segment_is_not_taken() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     drop(open(&fs, DIRECT));
     let twin = fs.after_kill();
     for (fs, records) in [(&fs, [b"mine", b"more"]), (&twin, [b"hers", b"tail"])] {
@@ -164,7 +164,7 @@ fn a_frame_of_another_history_of_its_segment_is_not_taken() {
 #[test]
 fn a_frame_copied_from_another_store_is_not_taken() {
     let [fs, other] = [(); 2].map(|()| {
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         let (log, _) = open(&fs, DIRECT);
         append(&log, &[b"same"]);
         fs.after_kill()
@@ -179,7 +179,7 @@ fn a_frame_copied_from_another_store_is_not_taken() {
 
 #[test]
 fn an_option_outside_its_bounds_is_named() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let cases = [
         ("segment_max_bytes", config(511)),
         ("segment_max_bytes", config((1 << 30) + 1)),

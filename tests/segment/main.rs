@@ -9,8 +9,6 @@
 mod bytes;
 mod closed;
 mod directory;
-mod disk;
-mod fault;
 mod faults;
 mod following;
 mod frames;

@@ -1,8 +1,8 @@
 //! Segments that are mapped: which of them, when, and for how long.
 
-use crate::fault::{FaultFileSystem, Operation};
 use crate::random::Random;
 use crate::store::{DIRECT, append, by, config, contents, edit, open, segment};
+use batpak_segment::testing::{FaultyFileSystem, Operation};
 use batpak_segment::{Log, LogConfig, LogError, Position, SegmentInfo, WritePath};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +11,7 @@ fn record(n: u64) -> Vec<u8> {
 }
 
 /// A log of sealed segments with one record each, and where they are.
-fn sealed(fs: &FaultFileSystem, segments: u64, fd_budget: usize) -> (Log, Vec<Position>) {
+fn sealed(fs: &FaultyFileSystem, segments: u64, fd_budget: usize) -> (Log, Vec<Position>) {
     let (log, _) = open(fs, LogConfig { fd_budget, ..DIRECT });
     let at = (0..segments).map(|n| {
         let at = log.append(&record(n)).unwrap();
@@ -41,7 +41,7 @@ fn count(calls: &[Operation], operation: Operation) -> usize {
 
 #[test]
 fn a_sealed_segment_is_mapped_once_and_then_read_without_the_file_system() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, at) = sealed(&fs, 3, 3);
     let before = fs.calls();
     check_all(&log, &at);
@@ -58,7 +58,7 @@ fn a_sealed_segment_is_mapped_once_and_then_read_without_the_file_system() {
 
 #[test]
 fn where_files_cannot_be_mapped_they_stay_open_within_the_same_budget() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     fs.set_abilities(true, false);
     let (log, at) = sealed(&fs, 5, 2);
     for at in at.iter().chain(&at) {
@@ -74,7 +74,7 @@ fn where_files_cannot_be_mapped_they_stay_open_within_the_same_budget() {
 
 #[test]
 fn the_segment_that_was_not_read_for_longest_makes_room() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, at) = sealed(&fs, 4, 3);
     let opens = |n: usize| {
         let before = fs.calls();
@@ -93,7 +93,7 @@ fn the_segment_that_was_not_read_for_longest_makes_room() {
 #[test]
 fn the_active_segment_is_mapped_in_steps_and_read_beyond() {
     for path in [WritePath::Direct, WritePath::Tail] {
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         let (log, _) = open(&fs, by(path));
         let (before, mut at) = (fs.calls(), Vec::new());
         for n in 0..5000 {
@@ -118,7 +118,7 @@ fn the_active_segment_is_mapped_in_steps_and_read_beyond() {
 
 #[test]
 fn an_active_segment_that_cannot_be_mapped_is_asked_once() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     fs.set_abilities(true, false);
     let (log, _) = open(&fs, DIRECT);
     let at: Vec<_> = (0..3000).map(|n| log.append(&record(n)).unwrap()).collect();
@@ -129,7 +129,7 @@ fn an_active_segment_that_cannot_be_mapped_is_asked_once() {
 
 #[test]
 fn a_pinned_record_outlives_the_place_of_its_segment_in_the_budget() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, at) = sealed(&fs, 4, 1);
     let reader = log.reader();
     let pinned: Vec<_> = at.iter().map(|at| reader.pin(*at).unwrap()).collect();
@@ -150,7 +150,7 @@ fn a_pinned_record_outlives_the_place_of_its_segment_in_the_budget() {
 
 #[test]
 fn a_view_reads_its_segment_alone_and_looks_up_nothing() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, at) = sealed(&fs, 3, 1);
     let newest = log.append(b"newest").unwrap();
     let (view, active) = (log.reader().view(1).unwrap(), log.reader().view(3).unwrap());
@@ -173,7 +173,7 @@ fn a_view_reads_its_segment_alone_and_looks_up_nothing() {
 
 #[test]
 fn every_way_of_reading_checks_the_crc_of_a_mapped_record() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, at) = sealed(&fs, 2, 1);
     log.close().unwrap();
     drop(log);
@@ -196,7 +196,7 @@ fn every_way_of_reading_checks_the_crc_of_a_mapped_record() {
 
 #[test]
 fn threads_that_evict_each_others_segments_read_what_was_appended() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, at) = sealed(&fs, 6, 1);
     let (log, at, done) = (&log, &at, &AtomicBool::new(false));
     std::thread::scope(|scope| {
@@ -218,7 +218,7 @@ fn threads_that_evict_each_others_segments_read_what_was_appended() {
 
 #[test]
 fn a_log_tells_what_its_segments_hold() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, config(600));
     let mut frame = batpak_segment::Frame::new();
     let mut of_segment = Vec::new();

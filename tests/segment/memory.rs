@@ -2,8 +2,8 @@
 
 #![expect(clippy::host_endian_bytes, reason = "the words of a mapping are the bytes of its file")]
 
-use crate::fault::FaultFileSystem;
 use crate::store::{DIR, append, environment, open_in};
+use batpak_segment::testing::FaultyFileSystem;
 use batpak_segment::{File, FileSystem, LogConfig, MemoryFileSystem, OpenMode, RealFileSystem, WritePath};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -43,9 +43,9 @@ fn a_boot_is_told_from_another_one() {
     let id = |fs: &dyn FileSystem| fs.boot_id().unwrap().unwrap();
     assert_eq!((id(&fs), id(&fs)), (id(&fs.clone()), id(&fs.deep_clone())));
     assert_ne!(id(&fs), id(&MemoryFileSystem::new()));
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     assert_eq!(id(&fs), id(&fs.after_kill()));
-    assert_ne!(id(&fs), id(&fs.after_crash(0)));
+    assert_ne!(id(&fs), id(&fs.after_power_cut(0)));
 }
 
 #[cfg(target_os = "linux")]

@@ -1,14 +1,14 @@
 //! Reading at positions and in order, with and without a writer.
 
-use crate::fault::FaultFileSystem;
 use crate::store::{DIR, DIRECT, append, config, contents, edit, end_of_frames, environment, open, open_in, segment};
+use batpak_segment::testing::FaultyFileSystem;
 use batpak_segment::{LogError, LogReader, MemoryFileSystem, Position};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn every_position_reads_what_was_appended_there() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, config(2000));
     let records: Vec<Vec<u8>> = (0..60).map(|i| vec![u8::try_from(i).unwrap(); i * 31 % 1700]).collect();
     let at: Vec<_> = records.iter().map(|record| log.append(record).unwrap()).collect();
@@ -26,7 +26,7 @@ fn every_position_reads_what_was_appended_there() {
 
 #[test]
 fn a_record_longer_than_what_is_read_ahead_is_read_whole() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     let large = vec![7; 1 << 20];
     append(&log, &[b"before", &large, b"after"]);
@@ -35,7 +35,7 @@ fn a_record_longer_than_what_is_read_ahead_is_read_whole() {
 
 #[test]
 fn a_position_where_no_record_is_says_so_or_that_it_is_not_the_record() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     let at = log.append(b"here").unwrap();
     append(&log, &[b"there"]);
@@ -52,7 +52,7 @@ fn a_position_where_no_record_is_says_so_or_that_it_is_not_the_record() {
 /// Were it to begin anew after an error, a loop that skips errors would never end and see records twice.
 #[test]
 fn records_end_at_the_first_damaged_place() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     let at: Vec<_> = [b"0", b"1", b"2"].map(|record| log.append(record).unwrap()).into();
     log.rotate().unwrap();
@@ -71,7 +71,7 @@ fn records_end_at_the_first_damaged_place() {
 
 #[test]
 fn a_reader_of_a_log_sees_what_is_appended_later_and_its_records_do_not() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, config(512));
     let reader = log.reader().clone();
     append(&log, &[b"0"]);
@@ -142,7 +142,7 @@ fn readers_in_threads_see_every_record_below_the_end() {
 
 #[test]
 fn reading_changes_nothing_and_tells_what_a_writer_would_mend() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     let fs = fs.after_kill();
@@ -159,7 +159,7 @@ fn reading_changes_nothing_and_tells_what_a_writer_would_mend() {
 
 #[test]
 fn sizes_and_identifiers_are_those_of_the_files() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, config(600));
     append(&log, &[&[1_u8; 100][..]; 9]);
     log.rotate().unwrap();

@@ -1,20 +1,20 @@
 //! What opening makes of what a crash, a kill or a bad disk left.
 
-use crate::fault::{Fault, FaultFileSystem, Operation, When};
 use crate::store::{
     DIR, DIRECT, LINK_END, append, by, config, contents, edit, end_of_frames, open, open_in, read, reopened, segment,
 };
+use batpak_segment::testing::{Fault, FaultyFileSystem, Operation, When};
 use batpak_segment::{Frame, LogError, Position, WritePath};
 use std::io::ErrorKind;
 use std::path::Path;
 
-fn flip(fs: &FaultFileSystem, number: u64, offset: u64) {
+fn flip(fs: &FaultyFileSystem, number: u64, offset: u64) {
     edit(fs, &segment(number), |bytes| bytes[usize::try_from(offset).unwrap()] ^= 1);
 }
 
 #[test]
 fn a_flipped_bit_in_the_500th_of_5000_is_damage_and_nothing_is_changed() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     let mut at = Vec::new();
     for i in 0..5000_u32 {
@@ -35,7 +35,7 @@ fn a_flipped_bit_in_the_500th_of_5000_is_damage_and_nothing_is_changed() {
 
 #[test]
 fn a_bad_place_past_the_last_mark_is_cut_and_reported_with_the_good_frames_after_it() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"kept"]);
     log.sync().unwrap();
@@ -56,7 +56,7 @@ fn a_bad_place_past_the_last_mark_is_cut_and_reported_with_the_good_frames_after
 /// was cut would follow it with the right crc.
 #[test]
 fn what_was_cut_does_not_come_back_when_the_same_is_appended_again() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     let lost = log.append(&[7; 700]).unwrap();
     append(&log, &[b"cut"]);
@@ -73,7 +73,7 @@ fn what_was_cut_does_not_come_back_when_the_same_is_appended_again() {
 /// ends, so that the next append does not write over the beginning of what was cut.
 #[test]
 fn what_was_cut_does_not_come_back_when_the_sync_of_the_repair_failed() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     let lost = log.append(&[7; 616]).unwrap();
     assert_eq!((lost.offset + 8 + 616) % 512, 0);
@@ -86,7 +86,7 @@ fn what_was_cut_does_not_come_back_when_the_sync_of_the_repair_failed() {
     append(&log, &[&[7; 616]]);
     log.sync().unwrap();
     for seed in 0..50 {
-        let (found, _) = reopened(&fs.after_crash(seed), DIRECT);
+        let (found, _) = reopened(&fs.after_power_cut(seed), DIRECT);
         assert_eq!(found, [[7; 616]], "seed {seed}");
     }
 }
@@ -95,7 +95,7 @@ fn what_was_cut_does_not_come_back_when_the_sync_of_the_repair_failed() {
 /// after the next sync would take records out of the middle of the log.
 #[test]
 fn a_segment_whose_seal_was_never_synced_is_made_durable_before_the_next_one_is_used() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[&[1; 600]]);
     fs.plan(When::Next(Operation::SetLength), Fault::Once(ErrorKind::Other));
@@ -106,7 +106,7 @@ fn a_segment_whose_seal_was_never_synced_is_made_durable_before_the_next_one_is_
     append(&log, &[b"later"]);
     log.sync().unwrap();
     for seed in 0..50 {
-        let (found, _) = reopened(&fs.after_crash(seed), DIRECT);
+        let (found, _) = reopened(&fs.after_power_cut(seed), DIRECT);
         assert_eq!(found, [&[1; 600][..], b"later"], "seed {seed}");
     }
 }
@@ -114,12 +114,12 @@ fn a_segment_whose_seal_was_never_synced_is_made_durable_before_the_next_one_is_
 /// The writer dies after the rename of a segment and before the sync of the directory.
 #[test]
 fn the_name_of_a_new_log_is_durable_before_its_first_sync_returns() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let skip = fs.calls();
     drop(open(&fs, DIRECT));
     let made = fs.operations_since(skip);
     let rename = made.iter().position(|operation| *operation == Operation::Rename).unwrap() as u64 + 1;
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     fs.plan(When::Call(rename + 1), Fault::Once(ErrorKind::Other));
     open_in(&fs.environment(), DIRECT).unwrap_err();
     let fs = fs.after_kill();
@@ -127,13 +127,13 @@ fn the_name_of_a_new_log_is_durable_before_its_first_sync_returns() {
     append(&log, &[b"promised"]);
     log.sync().unwrap();
     for seed in 0..50 {
-        assert_eq!(reopened(&fs.after_crash(seed), DIRECT).0, [b"promised"], "seed {seed}");
+        assert_eq!(reopened(&fs.after_power_cut(seed), DIRECT).0, [b"promised"], "seed {seed}");
     }
 }
 
 #[test]
 fn a_torn_link_is_written_again_and_what_follows_it_is_cut() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"sealed"]);
     log.rotate().unwrap();
@@ -152,7 +152,7 @@ fn a_torn_link_is_written_again_and_what_follows_it_is_cut() {
 
 #[test]
 fn a_segment_without_a_seal_before_one_that_holds_frames_is_damage() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"sealed"]);
     log.rotate().unwrap();
@@ -173,7 +173,7 @@ fn a_segment_without_a_seal_before_one_that_holds_frames_is_damage() {
 
 #[test]
 fn opening_and_closing_many_times_adds_nothing() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     drop(open(&fs, DIRECT));
     for records in [0, 3] {
         let (log, _) = open(&fs, DIRECT);
@@ -195,7 +195,7 @@ fn opening_and_closing_many_times_adds_nothing() {
 
 #[test]
 fn a_log_that_was_killed_or_only_dropped_keeps_all_that_was_accepted() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, config(700));
     append(&log, &[&[1_u8; 100][..]; 20]);
     let (found, repair) = reopened(&fs.after_kill(), config(700));
@@ -208,7 +208,7 @@ fn a_log_that_was_killed_or_only_dropped_keeps_all_that_was_accepted() {
 /// After a failed sync the page cache holds what the disk never got; the next writer shows it only once it is there.
 #[test]
 fn what_is_shown_after_a_failed_sync_survives_the_next_power_cut() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"synced"]);
     log.sync().unwrap();
@@ -221,13 +221,13 @@ fn what_is_shown_after_a_failed_sync_survives_the_next_power_cut() {
     assert_eq!(shown.len(), 2);
     assert_eq!(log.durable_sequence(), 2);
     for seed in 0..50 {
-        assert_eq!(reopened(&fs.after_crash(seed), DIRECT).0, shown, "seed {seed}");
+        assert_eq!(reopened(&fs.after_power_cut(seed), DIRECT).0, shown, "seed {seed}");
     }
 }
 
 #[test]
 fn the_next_sequence_follows_the_last_one_that_was_kept() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0", b"1"]);
     let last = log.append(b"2").unwrap();
@@ -240,7 +240,7 @@ fn the_next_sequence_follows_the_last_one_that_was_kept() {
 
 #[test]
 fn a_frame_record_of_the_user_is_skipped() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     let mut frame = Frame::new();
     frame.push_frame_record(0xFFFF, b"?").unwrap();
@@ -250,7 +250,7 @@ fn a_frame_record_of_the_user_is_skipped() {
 }
 
 /// Puts the end of a segment into a tail and takes it out of the segment.
-fn move_to_tail(fs: &FaultFileSystem, from: u64) {
+fn move_to_tail(fs: &FaultyFileSystem, from: u64) {
     let bytes = read(fs, &segment(0));
     let from = usize::try_from(from).unwrap();
     let mut ring = vec![0; 65536];
@@ -264,7 +264,7 @@ fn move_to_tail(fs: &FaultFileSystem, from: u64) {
 #[test]
 fn frames_that_are_only_in_the_tail_are_taken_also_where_they_wrap_around() {
     for len in [50, 65000] {
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         let (log, _) = open(&fs, DIRECT);
         append(&log, &[&vec![1; len]]);
         let second = log.append(&[2; 100]).unwrap();
@@ -282,7 +282,7 @@ fn frames_that_are_only_in_the_tail_are_taken_also_where_they_wrap_around() {
 
 #[test]
 fn a_tail_that_does_not_continue_the_segment_is_ignored() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     let second = log.append(b"1").unwrap();
@@ -298,7 +298,7 @@ fn a_tail_that_does_not_continue_the_segment_is_ignored() {
 /// back as soon as the first one is appended again.
 #[test]
 fn what_was_cut_does_not_come_back_from_the_tail_that_was_left() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, by(WritePath::Tail));
     let lost = log.append(&[7; 100]).unwrap();
     append(&log, &[b"cut"]);
@@ -312,7 +312,7 @@ fn what_was_cut_does_not_come_back_from_the_tail_that_was_left() {
         log.sync().unwrap();
         assert_eq!(reopened(&fs.after_kill(), by(path)).0, [[7; 100]], "{path:?}");
         for seed in 0..50 {
-            assert_eq!(reopened(&fs.after_crash(seed), by(path)).0, [[7; 100]], "{path:?} seed {seed}");
+            assert_eq!(reopened(&fs.after_power_cut(seed), by(path)).0, [[7; 100]], "{path:?} seed {seed}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A full disk, and file systems that cannot reserve room or map files.
 
-use crate::fault::{Fault, FaultFileSystem, Operation, When};
 use crate::store::{DIR, append, assert_failed, by, contents, open, read, reopened};
+use batpak_segment::testing::{Fault, FaultyFileSystem, Operation, When};
 use batpak_segment::{Log, LogConfig, LogError, WritePath};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn records(count: u64) -> Vec<Vec<u8>> {
     (0..count).map(record).collect()
 }
 
-fn has_tail(fs: &FaultFileSystem) -> bool {
+fn has_tail(fs: &FaultyFileSystem) -> bool {
     fs.contents().iter().any(|(path, _)| path.to_string_lossy().contains("batpak.tail"))
 }
 
@@ -41,19 +41,19 @@ fn fill(log: &Log) -> LogError {
 
 /// What was appended is there if the process dies now, and after a sync if the power fails.
 #[track_caller]
-fn check(fs: &FaultFileSystem, log: &Log, config: LogConfig) {
+fn check(fs: &FaultyFileSystem, log: &Log, config: LogConfig) {
     let expected = contents(log.reader());
     assert_eq!(reopened(&fs.after_kill(), config).0, expected);
     log.sync().unwrap();
     for seed in 0..10 {
-        assert_eq!(reopened(&fs.after_crash(seed), config).0, expected, "seed {seed}");
+        assert_eq!(reopened(&fs.after_power_cut(seed), config).0, expected, "seed {seed}");
     }
 }
 
 #[test]
 fn a_full_disk_refuses_an_append_and_changes_nothing() {
     for path in PATHS {
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         let (log, _) = open(&fs, by(path));
         append(&log, &[&record(0)]);
         fs.set_room(0);
@@ -78,7 +78,7 @@ fn a_disk_that_becomes_full_anywhere_never_ends_the_log() {
         (0..40).flat_map(|room| PATHS.map(|path| [512, 5000, 100_000].map(|max| (room, path, max)))).flatten()
     {
         let config = LogConfig { segment_max_bytes, ..by(path) };
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         let (log, _) = open(&fs, config);
         fs.set_room(room);
         for _ in 0..3 {
@@ -102,7 +102,7 @@ fn a_disk_that_becomes_full_anywhere_never_ends_the_log() {
 #[test]
 fn without_reservations_a_log_works_and_a_full_disk_ends_it() {
     for path in PATHS {
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         fs.set_abilities(false, true);
         let (log, _) = open(&fs, by(path));
         for n in 0..30 {
@@ -125,7 +125,7 @@ fn a_reservation_that_fails_refuses_one_append() {
     for (path, kind) in
         PATHS.into_iter().flat_map(|path| [(path, ErrorKind::Other), (path, ErrorKind::PermissionDenied)])
     {
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         let (log, _) = open(&fs, by(path));
         let mut planned = 0;
         for n in 0..20 {
@@ -149,7 +149,7 @@ fn a_reservation_that_fails_refuses_one_append() {
 #[test]
 fn a_reservation_that_fails_half_way_is_asked_for_less() {
     for path in PATHS {
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         let (log, _) = open(&fs, by(path));
         fs.plan(When::Next(Operation::Allocate), Fault::Short);
         append(&log, &[&record(0)]);
@@ -160,7 +160,7 @@ fn a_reservation_that_fails_half_way_is_asked_for_less() {
 
 #[test]
 fn where_files_cannot_be_mapped_a_tail_is_not_missed() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     fs.set_abilities(true, false);
     let (log, _) = open(&fs, by(WritePath::Tail));
     for n in 0..30 {
@@ -176,7 +176,7 @@ fn a_tail_that_cannot_be_made_is_not_missed() {
     let cases =
         [(Operation::Create, once), (Operation::Map, once), (Operation::Map, Fault::Short), (Operation::Rename, once)];
     for (operation, fault) in cases {
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         let (log, _) = open(&fs, by(WritePath::Tail));
         fs.plan(When::Next(operation), fault);
         for n in 0..30 {
@@ -191,7 +191,7 @@ fn a_tail_that_cannot_be_made_is_not_missed() {
 /// What the process before left in its tail is taken, also by one that cannot have a tail of its own.
 #[test]
 fn a_tail_is_taken_where_no_new_one_can_be_made() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, by(WritePath::Tail));
     append(&log, &[b"only in the tail"]);
     let fs = fs.after_kill();
@@ -210,7 +210,7 @@ fn a_larger_tail_that_cannot_be_made_leaves_the_small_one() {
     let cases =
         [Some((Operation::Map, once)), Some((Operation::Map, Fault::Short)), Some((Operation::Create, once)), None];
     for case in cases {
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         let (log, _) = open(&fs, by(WritePath::Tail));
         for n in 0..200 {
             match case {

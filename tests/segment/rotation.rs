@@ -1,16 +1,16 @@
 //! From one segment to the next.
 
-use crate::fault::{Fault, FaultFileSystem, Operation, When};
 use crate::store::{
     DIR, DIRECT, append, assert_failed, config, contents, environment, open, open_in, read, reopened, segment,
 };
+use batpak_segment::testing::{Fault, FaultyFileSystem, Operation, When};
 use batpak_segment::{Frame, LogConfig, LogError, LogHead, LogReader, MemoryFileSystem};
 use std::io::ErrorKind;
 use std::path::Path;
 
 #[test]
 fn a_frame_larger_than_a_segment_gets_one_of_its_own() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, config(512));
     append(&log, &[b"small", &[1; 5000], b"small again"]);
     assert_eq!(log.reader().segment_count(), 3);
@@ -21,7 +21,7 @@ fn a_frame_larger_than_a_segment_gets_one_of_its_own() {
 #[test]
 fn no_segment_with_more_than_one_commit_is_larger_than_its_limit() {
     for limit in [512, 513, 600, 1024, 4096] {
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         let (log, _) = open(&fs, config(limit));
         for len in 0..100 {
             append(&log, &[&vec![1; len]]);
@@ -36,7 +36,7 @@ fn no_segment_with_more_than_one_commit_is_larger_than_its_limit() {
 
 #[test]
 fn rotating_a_segment_that_holds_nothing_does_nothing() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     let before = fs.contents();
     log.rotate().unwrap();
@@ -50,7 +50,7 @@ fn rotating_a_segment_that_holds_nothing_does_nothing() {
 
 #[test]
 fn a_segment_that_was_made_ahead_is_used() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, config(4096));
     log.prepare_next().unwrap();
     assert_eq!(fs.contents().len(), 1, "the active one is not three quarters full");
@@ -68,14 +68,14 @@ fn a_segment_that_was_made_ahead_is_used() {
     let made = fs.operations_since(calls).into_iter().filter(|call| *call == Operation::Create).count();
     assert_eq!((made, fs.contents().len()), (0, 2));
     let all = contents(log.reader());
-    for found in [reopened(&fs.after_kill(), config(4096)).0, reopened(&fs.after_crash(1), config(4096)).0] {
+    for found in [reopened(&fs.after_kill(), config(4096)).0, reopened(&fs.after_power_cut(1), config(4096)).0] {
         assert!(all.starts_with(&found));
     }
 }
 
 #[test]
 fn a_segment_that_was_made_ahead_is_used_by_the_next_process() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, config(4096));
     while fs.contents().len() == 1 {
         append(&log, &[&[7; 300]]);
@@ -99,7 +99,7 @@ fn a_segment_that_was_made_ahead_is_used_by_the_next_process() {
 fn a_segment_that_cannot_be_made_ahead_is_made_when_it_is_needed() {
     for fault in [Fault::Once(ErrorKind::StorageFull), Fault::Short, Fault::Crash] {
         for nth in 1..20 {
-            let fs = FaultFileSystem::new();
+            let fs = FaultyFileSystem::new();
             let (log, _) = open(&fs, config(4096));
             append(&log, &[[7; 300].as_slice(); 9]);
             log.sync().unwrap();
@@ -122,7 +122,7 @@ fn a_segment_that_cannot_be_made_ahead_is_made_when_it_is_needed() {
                     appended += 1;
                 }
             }
-            let left = if fault == Fault::Crash { fs.after_crash(nth) } else { fs.after_kill() };
+            let left = if fault == Fault::Crash { fs.after_power_cut(nth) } else { fs.after_kill() };
             assert_eq!(reopened(&left, config(4096)).0.len(), appended, "{fault:?} at {nth}");
         }
     }
@@ -130,7 +130,7 @@ fn a_segment_that_cannot_be_made_ahead_is_made_when_it_is_needed() {
 
 #[test]
 fn a_segment_of_frame_records_alone_hides_no_record() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     log.rotate().unwrap();
@@ -168,7 +168,7 @@ fn thousands_of_segments_need_no_more_open_files_than_allowed() {
 #[test]
 fn a_rotation_that_fails_leaves_the_log_usable_or_failed() {
     let rotation = {
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         let (log, _) = open(&fs, DIRECT);
         append(&log, &[b"0"]);
         let before = fs.calls();
@@ -178,7 +178,7 @@ fn a_rotation_that_fails_leaves_the_log_usable_or_failed() {
     let renamed = rotation.iter().position(|operation| *operation == Operation::Rename).unwrap();
     assert!(rotation.len() > renamed + 3);
     for index in 0..rotation.len() {
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         let (log, _) = open(&fs, DIRECT);
         append(&log, &[b"0"]);
         fs.plan(When::Call(fs.calls() + 1 + index as u64), Fault::Once(ErrorKind::Other));
@@ -196,7 +196,7 @@ fn a_rotation_that_fails_leaves_the_log_usable_or_failed() {
         let accepted = log.next_sequence();
         drop(log);
         for seed in 0..20 {
-            let (found, _) = reopened(&fs.after_crash(seed), DIRECT);
+            let (found, _) = reopened(&fs.after_power_cut(seed), DIRECT);
             assert!(found.len() as u64 <= accepted);
         }
         assert_eq!(reopened(&fs.after_kill(), DIRECT).0.len() as u64, accepted);
@@ -204,8 +204,8 @@ fn a_rotation_that_fails_leaves_the_log_usable_or_failed() {
 }
 
 /// A log with an empty successor, which a writer left that failed between the two.
-fn with_spare() -> FaultFileSystem {
-    let fs = FaultFileSystem::new();
+fn with_spare() -> FaultyFileSystem {
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     fs.plan(When::Next(Operation::SyncDirectory), Fault::Once(ErrorKind::Other));
@@ -250,7 +250,7 @@ fn an_empty_successor_is_no_segment_for_readers() {
 
 #[test]
 fn the_newest_head_stands_in_the_next_segment() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     log.set_head(LogHead { size: 0x0102_0304, root: [9; 32] });
@@ -262,7 +262,7 @@ fn the_newest_head_stands_in_the_next_segment() {
 
 #[test]
 fn a_name_is_synced_before_its_predecessor_is_sealed() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     let before = fs.calls();

@@ -4,9 +4,9 @@
 //! `BATPAK_SIM_RUNS` sets the number of lives, `BATPAK_SIM_SEED` the first of their seeds. A life that fails names its
 //! seed; with `BATPAK_SIM_RUNS=1` and that seed it is lived again.
 
-use crate::fault::{Fault, FaultFileSystem, When};
 use crate::random::Random;
 use crate::store::{DIR, open_in};
+use batpak_segment::testing::{Fault, FaultyFileSystem, When};
 use batpak_segment::{Frame, Log, LogConfig, LogError, LogReader, WritePath};
 use std::collections::HashSet;
 use std::io;
@@ -83,7 +83,7 @@ impl Model {
 
 /// One process that uses the log, until it ends or something fails.
 struct Session<'a> {
-    fs: &'a FaultFileSystem,
+    fs: &'a FaultyFileSystem,
     log: Log,
     model: &'a mut Model,
     random: &'a mut Random,
@@ -200,7 +200,7 @@ impl Session<'_> {
 
 const KINDS: [io::ErrorKind; 2] = [io::ErrorKind::Other, io::ErrorKind::StorageFull];
 
-fn plan(fs: &FaultFileSystem, random: &mut Random, recovering: bool) {
+fn plan(fs: &FaultyFileSystem, random: &mut Random, recovering: bool) {
     if !recovering && random.chance(20) {
         return;
     }
@@ -221,12 +221,12 @@ fn plan(fs: &FaultFileSystem, random: &mut Random, recovering: bool) {
 /// One session on a machine. Returns the machine that it leaves, and how many records must be there if only the process
 /// dies.
 fn session(
-    fs: &FaultFileSystem,
+    fs: &FaultyFileSystem,
     model: &mut Model,
     random: &mut Random,
     config: LogConfig,
     at_least: usize,
-) -> (FaultFileSystem, usize) {
+) -> (FaultyFileSystem, usize) {
     let log = match open_in(&fs.environment(), config) {
         Ok((log, _)) => log,
         Err(error) => {
@@ -260,7 +260,7 @@ fn session(
     (left, acknowledged)
 }
 
-fn check_copies(fs: &FaultFileSystem, model: &Model, before: &[Bytes]) {
+fn check_copies(fs: &FaultyFileSystem, model: &Model, before: &[Bytes]) {
     for (dir, records) in &model.copies {
         let reader = LogReader::open(&fs.environment(), dir, 2).unwrap();
         let found: Vec<_> = reader.records(0).map(|r| r.unwrap().bytes).collect();
@@ -278,7 +278,7 @@ fn live(seed: u64) {
     let model = &mut Model { record_max_bytes: scale.record_max_bytes, ..Model::default() };
     let segment_max_bytes = *random.pick(scale.segment_max_bytes);
     let mut config = LogConfig { segment_max_bytes, fd_budget: 1 + random.index(3), ..LogConfig::default() };
-    let mut fs = FaultFileSystem::new();
+    let mut fs = FaultyFileSystem::new();
     fs.set_abilities(random.chance(94), random.chance(94));
     let mut at_least = 0;
     for _ in 0..2 + random.below(4) {
@@ -288,7 +288,7 @@ fn live(seed: u64) {
             let (left, acknowledged) = session(&fs, model, random, config, at_least);
             let before = model.records.clone();
             (fs, at_least) = if random.chance(65) {
-                (left.after_crash(random.next()), model.promised)
+                (left.after_power_cut(random.next()), model.promised)
             } else {
                 (left.after_kill(), acknowledged)
             };

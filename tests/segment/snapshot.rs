@@ -1,7 +1,7 @@
 //! Copies of a log that is in use.
 
-use crate::fault::{Fault, FaultFileSystem, When};
 use crate::store::{DIR, append, config, contents, edit, environment, open, open_in, segment};
+use batpak_segment::testing::{Fault, FaultyFileSystem, When};
 use batpak_segment::{Environment, Frame, Log, LogConfig, LogError, LogReader, MemoryFileSystem, Unrecovered};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn open_copy(env: &Environment, dir: &str) -> Log {
 
 #[test]
 fn a_copy_is_a_log_of_its_own_that_goes_on_by_itself() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, config(600));
     append(&log, &[&[1_u8; 100][..]; 7]);
     log.snapshot("/copy".as_ref()).unwrap();
@@ -33,7 +33,7 @@ fn a_copy_is_a_log_of_its_own_that_goes_on_by_itself() {
 
 #[test]
 fn a_copy_has_the_frame_records_that_follow_the_last_record() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, LogConfig::default());
     append(&log, &[b"a record"]);
     let mut frame = Frame::new();
@@ -80,7 +80,7 @@ fn copies_taken_under_load_are_prefixes() {
 
 #[test]
 fn a_copy_into_the_source_or_another_log_is_refused() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, LogConfig::default());
     log.snapshot("/copy".as_ref()).unwrap();
     fs.put("/foreign/notes.fbat", b"");
@@ -93,7 +93,7 @@ fn a_copy_into_the_source_or_another_log_is_refused() {
 
 #[test]
 fn a_copy_that_fails_at_any_call_leaves_no_half_of_a_log() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, config(600));
     append(&log, &[&[1_u8; 100][..]; 7]);
     log.sync().unwrap();
@@ -112,7 +112,7 @@ fn a_copy_that_fails_at_any_call_leaves_no_half_of_a_log() {
 
 #[test]
 fn a_damaged_segment_is_not_copied() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, LogConfig::default());
     let at = log.append(b"sealed").unwrap();
     log.rotate().unwrap();
@@ -126,12 +126,12 @@ fn a_damaged_segment_is_not_copied() {
 
 #[test]
 fn a_finished_copy_survives_a_power_cut() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, config(600));
     append(&log, &[&[1_u8; 100][..]; 7]);
     log.snapshot("/backups/today".as_ref()).unwrap();
     for seed in 0..50 {
-        let fs = fs.after_crash(seed);
+        let fs = fs.after_power_cut(seed);
         let reader = LogReader::open(&fs.environment(), Path::new("/backups/today"), 1).unwrap();
         assert_eq!(contents(&reader).len(), 7, "seed {seed}");
     }

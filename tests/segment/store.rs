@@ -1,6 +1,6 @@
 //! Logs to test with.
 
-use crate::fault::FaultFileSystem;
+use batpak_segment::testing::FaultyFileSystem;
 use batpak_segment::{
     Environment, Log, LogConfig, LogError, LogReader, MemoryFileSystem, Repair, Unrecovered, WritePath,
 };
@@ -35,13 +35,13 @@ pub(crate) fn open_in(env: &Environment, config: LogConfig) -> Result<(Log, Repa
 }
 
 #[track_caller]
-pub(crate) fn open(fs: &FaultFileSystem, config: LogConfig) -> (Log, Repair) {
+pub(crate) fn open(fs: &FaultyFileSystem, config: LogConfig) -> (Log, Repair) {
     open_in(&fs.environment(), config).unwrap()
 }
 
 /// Opens a log and says what it holds.
 #[track_caller]
-pub(crate) fn reopened(fs: &FaultFileSystem, config: LogConfig) -> (Vec<Vec<u8>>, Repair) {
+pub(crate) fn reopened(fs: &FaultyFileSystem, config: LogConfig) -> (Vec<Vec<u8>>, Repair) {
     let (log, repair) = open(fs, config);
     let all = contents(log.reader());
     (all, repair)
@@ -75,14 +75,14 @@ pub(crate) fn end_of_frames(bytes: &[u8]) -> usize {
 }
 
 /// Changes one file's bytes, durably.
-pub(crate) fn edit(fs: &FaultFileSystem, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn edit(fs: &FaultyFileSystem, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = read(fs, path);
     change(&mut bytes);
     fs.put(path, &bytes);
 }
 
 #[track_caller]
-pub(crate) fn read(fs: &FaultFileSystem, path: &Path) -> Vec<u8> {
+pub(crate) fn read(fs: &FaultyFileSystem, path: &Path) -> Vec<u8> {
     let found = fs.contents().into_iter().find(|(name, _)| name == path);
     found.unwrap_or_else(|| panic!("no file {}", path.display())).1
 }

@@ -1,7 +1,7 @@
 //! What is durable, who makes it so, and what happens when that fails.
 
-use crate::fault::{Fault, FaultFileSystem, Operation, When};
 use crate::store::{DIRECT, append, assert_failed, config, contents, open, reopened};
+use batpak_segment::testing::{Fault, FaultyFileSystem, Operation, When};
 use batpak_segment::{
     DirectoryEntry, Environment, File, FileSystem, Lock, LogConfig, LogError, MemoryFileSystem, OpenMode, Unrecovered,
 };
@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 #[test]
 fn nothing_is_called_durable_before_a_sync() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0", b"1"]);
     assert_eq!((log.durable_sequence(), log.unsynced().records), (0, 2));
@@ -27,7 +27,7 @@ fn nothing_is_called_durable_before_a_sync() {
 
 #[test]
 fn a_sync_with_nothing_new_does_not_touch_the_disk() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     log.sync().unwrap();
@@ -40,7 +40,7 @@ fn a_sync_with_nothing_new_does_not_touch_the_disk() {
 /// Otherwise the thread would sync again and again until somebody appended enough.
 #[test]
 fn waiting_for_what_was_never_appended_is_an_error() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     let error = log.sync_to(2).unwrap_err();
@@ -49,7 +49,7 @@ fn waiting_for_what_was_never_appended_is_an_error() {
 
 #[test]
 fn one_failed_sync_ends_writing_and_reads_go_on() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"durable"]);
     log.sync().unwrap();
@@ -73,7 +73,7 @@ fn one_failed_sync_ends_writing_and_reads_go_on() {
 
 #[test]
 fn a_sync_that_succeeds_after_a_failure_makes_nothing_durable() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let log = Arc::new(open(&fs, DIRECT).0);
     append(&log, &[b"0"]);
     let reader = Arc::clone(&log);
@@ -84,7 +84,7 @@ fn a_sync_that_succeeds_after_a_failure_makes_nothing_durable() {
 
 #[test]
 fn what_is_appended_during_a_sync_is_not_durable_by_it() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let log = Arc::new(open(&fs, DIRECT).0);
     append(&log, &[b"0"]);
     let other = Arc::clone(&log);
@@ -95,7 +95,7 @@ fn what_is_appended_during_a_sync_is_not_durable_by_it() {
 
 #[test]
 fn a_failure_told_by_a_reader_ends_writing_even_if_all_is_durable() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     log.sync().unwrap();
@@ -108,7 +108,7 @@ fn a_failure_told_by_a_reader_ends_writing_even_if_all_is_durable() {
 
 #[test]
 fn threads_that_sync_at_once_all_get_what_they_were_promised() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, config(4096));
     let (log, disk) = (&log, &fs);
     std::thread::scope(|scope| {
@@ -123,7 +123,7 @@ fn threads_that_sync_at_once_all_get_what_they_were_promised() {
                     }
                     assert!(log.durable_sequence() > at.sequence);
                     if i % 20 == 0 {
-                        let (found, _) = reopened(&disk.after_crash(u64::from(i)), config(4096));
+                        let (found, _) = reopened(&disk.after_power_cut(u64::from(i)), config(4096));
                         assert!(found.len() as u64 > at.sequence);
                     }
                 }
@@ -136,7 +136,7 @@ fn threads_that_sync_at_once_all_get_what_they_were_promised() {
 #[test]
 fn when_the_sync_fails_every_thread_that_waits_learns_it() {
     for fault in [Fault::Once(ErrorKind::Other), Fault::Panic] {
-        let fs = FaultFileSystem::new();
+        let fs = FaultyFileSystem::new();
         let (log, _) = open(&fs, DIRECT);
         fs.plan(When::Next(Operation::Sync), fault);
         let log = &log;
@@ -161,7 +161,7 @@ fn when_the_sync_fails_every_thread_that_waits_learns_it() {
 
 #[test]
 fn after_close_writing_says_so_and_reading_goes_on() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     append(&log, &[b"0"]);
     log.close().unwrap();
@@ -174,7 +174,7 @@ fn after_close_writing_says_so_and_reading_goes_on() {
 
 #[test]
 fn marks_never_name_more_than_a_sync_has_covered() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, DIRECT);
     let mark = |offset: u64| {
         let bytes = fs.contents().remove(0).1;
@@ -319,7 +319,7 @@ fn no_two_threads_sync_at_once() {
 /// The one who syncs tells what all would have to, before they go on.
 #[test]
 fn what_a_sync_made_durable_is_shown_before_anybody_goes_on() {
-    let fs = FaultFileSystem::new();
+    let fs = FaultyFileSystem::new();
     let (log, _) = open(&fs, LogConfig::default());
     let (log, shown) = (&log, &AtomicU64::new(0));
     for _ in 0..20 {

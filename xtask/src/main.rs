@@ -40,6 +40,7 @@ fn perform(task: Task) -> Result<(), Error> {
         Task::Bench(task) => bench::run(task)?,
         Task::Kill { rounds } => kill(rounds)?,
         Task::Model { cases, seed } => model(cases, seed)?,
+        Task::Sim { runs, seed } => sim(runs, seed)?,
         Task::Loom => loom::run()?,
     }
     Ok(())
@@ -53,4 +54,12 @@ fn kill(rounds: u32) -> Result<(), Error> {
 fn model(cases: u64, seed: u64) -> Result<(), Error> {
     let mut test = cargo(&["test", "--release", "-p", "batpak", "--test", "batpak", "model::", "--", "--nocapture"]);
     run(test.env("BATPAK_MODEL_CASES", cases.to_string()).env("BATPAK_MODEL_SEED", seed.to_string()))
+}
+
+fn sim(runs: u64, seed: u64) -> Result<(), Error> {
+    let mut test = cargo(&["test", "--release", "-p", "batpak", "--test", "sim", "what_was", "--", "--nocapture"]);
+    if runs == 1 {
+        test.env("BATPAK_SIM_TRACE", "1");
+    }
+    run(test.env("BATPAK_SIM_RUNS", runs.to_string()).env("BATPAK_SIM_SEED", seed.to_string()))
 }

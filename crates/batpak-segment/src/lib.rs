@@ -48,7 +48,7 @@
 //! its record, and copies nothing where it is lent ([`LogReader::with_record`]) or held ([`LogReader::pin`]).
 //!
 //! **From outside.** Files, time and randomness come through [`Environment`]. [`MemoryFileSystem`] is a disk for tests;
-//! a [`FileSystem`] of one's own can fail at will.
+//! with the feature `testing` there is one that fails at will.
 #![deny(unsafe_code)]
 
 mod active;
@@ -80,6 +80,8 @@ mod snapshot;
 mod source;
 mod sync;
 mod tail;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod view;
 mod walk;
 mod watermark;

@@ -27,6 +27,8 @@
 
 pub mod prelude;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use batpak_core::{
     Assigned, Chain, ChainError, Clause, Content, Coordinate, CoordinateError, Event, EventHash, EventHeader, EventId,

@@ -3,6 +3,7 @@
 //! It exists from the first append or submission that does not wait for its sync.
 
 use crate::store::StoreError;
+use crate::store::config::Threads;
 use crate::store::place::is_due;
 use crate::store::shared::{Shared, Writing};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -60,7 +61,7 @@ pub(crate) struct Background {
 impl Background {
     /// Starts the thread if it does not run.
     pub(crate) fn ensure(&self, shared: &Arc<Shared>) -> Result<(), StoreError> {
-        if self.started.get().is_some() {
+        if self.started.get().is_some() || shared.config.threads != Threads::Own {
             return Ok(());
         }
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
@@ -132,14 +133,30 @@ fn run(shared: &Shared) {
             }
             Work::Sync => {
                 drop(stop);
-                if shared.make_durable(writing, writing.log.next_sequence()).is_err() {
+                if sync(shared, writing).is_err() {
                     return;
                 }
-                // If it cannot be made ahead, the append that needs it tries again and tells why.
-                let _ = writing.log.prepare_next();
             }
         }
     }
+}
+
+fn sync(shared: &Shared, writing: &Writing) -> Result<(), StoreError> {
+    shared.make_durable(writing, writing.log.next_sequence())?;
+    // If it cannot be made ahead, the append that needs it tries again and tells why.
+    let _ = writing.log.prepare_next();
+    Ok(())
+}
+
+/// What the thread would do now; false if that is nothing.
+#[cfg(feature = "testing")]
+pub(crate) fn step(shared: &Shared, writing: &Writing) -> Result<bool, StoreError> {
+    match next_work(shared, writing) {
+        Work::None | Work::In(_) => return Ok(false),
+        Work::Backlog => shared.work_off(writing),
+        Work::Sync => sync(shared, writing)?,
+    }
+    Ok(true)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -71,6 +71,18 @@ pub struct StoreConfig {
     pub write_path: WritePath,
     /// Files, time and randomness: the real ones by default.
     pub environment: Environment,
+    /// Who does what is done off the way of an append.
+    pub(crate) threads: Threads,
+}
+
+/// Who syncs ahead of appends, freezes and merges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// Threads of the store.
+    Own,
+    /// Whoever calls for it, on the thread that calls: the same calls then have the same effects in the same order.
+    #[cfg(feature = "testing")]
+    None,
 }
 
 /// What a record and its frame add to a payload, at most: names, metadata, tags and the format's own fields.
@@ -91,6 +103,7 @@ impl StoreConfig {
             enable_mmap_index: true,
             write_path: WritePath::default(),
             environment: Environment::default(),
+            threads: Threads::Own,
         }
     }
 
@@ -180,6 +193,15 @@ impl StoreConfig {
     #[must_use]
     pub fn with_environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
+        self
+    }
+
+    /// The store has no threads: what they would do is done when [`Store::sync_as_due`](crate::store::Store::sync_as_due)
+    /// and [`Store::freeze_as_due`](crate::store::Store::freeze_as_due) are called, so that a test decides when.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn without_threads(mut self) -> Self {
+        self.threads = Threads::None;
         self
     }
 

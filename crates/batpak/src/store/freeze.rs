@@ -4,6 +4,7 @@
 //! a store has a logarithm of parts.
 
 use crate::store::StoreError;
+use crate::store::config::Threads;
 use crate::store::rebuild::offset_of;
 use crate::store::shared::{Shared, Writing};
 use batpak_index::{Live, Part, WriteError, merge, small_to_merge, to_merge};
@@ -46,7 +47,8 @@ impl Freezing {
     /// Starts the thread if there is something to do for it. Without it everything is frozen at a close.
     #[inline]
     pub(crate) fn ensure(&self, shared: &Arc<Shared>) {
-        if self.wanted.load(Ordering::Relaxed) && self.started.get().is_none() {
+        if self.wanted.load(Ordering::Relaxed) && self.started.get().is_none() && shared.config.threads == Threads::Own
+        {
             self.start(shared);
         }
     }
@@ -90,10 +92,25 @@ fn run(shared: &Shared) {
     let Some(writing) = shared.writing_or_none() else { return };
     let freezing = &writing.freezing;
     while freezing.wait() {
-        // What fails now is tried again when the next live part ends, or at the close.
-        let _ = shared.freeze_ended(writing, &|| freezing.goes_on());
-        let _ = shared.merge_parts(writing, to_merge, &|| freezing.goes_on());
+        freeze_and_merge(shared, writing);
     }
+}
+
+fn freeze_and_merge(shared: &Shared, writing: &Writing) {
+    let goes_on = || writing.freezing.goes_on();
+    // What fails now is tried again when the next live part ends, or at the close.
+    let _ = shared.freeze_ended(writing, &goes_on);
+    let _ = shared.merge_parts(writing, to_merge, &goes_on);
+}
+
+/// What the thread would do now; false if that is nothing.
+#[cfg(feature = "testing")]
+pub(crate) fn step(shared: &Shared, writing: &Writing) -> bool {
+    let has_work = std::mem::take(&mut writing.freezing.state().work);
+    if has_work {
+        freeze_and_merge(shared, writing);
+    }
+    has_work
 }
 
 impl Shared {

@@ -28,6 +28,8 @@ mod room;
 mod salvage;
 mod shared;
 mod status;
+#[cfg(feature = "testing")]
+mod stepping;
 mod submit;
 mod verify;
 mod wakers;
