@@ -232,10 +232,12 @@ impl Walk {
         if let (Tier::Part(part), [clause], false) = (tier, region.clauses(), self.asks_numbers)
             && let Some(run) = self.candidates.run()
         {
-            while found.is_empty() && run.next_run(part, direction, self.step, found)? {
-                retain_named(part, clause, &mut self.asked[0], found)?;
+            let result = find_in_run(part, run, clause, direction, self.step, &mut self.asked[0], found);
+            if result.is_err() {
+                // Not all of them were asked for their names.
+                found.clear();
             }
-            return Ok(());
+            return result;
         }
         while found.len() < self.step {
             let row = match tier {
@@ -304,6 +306,22 @@ impl Walk {
             }
         }
     }
+}
+
+/// Finds the rows that are next where they stand one behind the other.
+fn find_in_run(
+    part: &Part,
+    run: &mut Cursor,
+    clause: &Clause,
+    direction: Direction,
+    step: usize,
+    asked: &mut Option<(u32, bool)>,
+    found: &mut Vec<Row>,
+) -> Result<(), Damaged> {
+    while found.is_empty() && run.next_run(part, direction, step, found)? {
+        retain_named(part, clause, asked, found)?;
+    }
+    Ok(())
 }
 
 /// Keeps the rows whose names a clause asks for.
