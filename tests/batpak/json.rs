@@ -240,8 +240,11 @@ proptest! {
     fn a_value_that_is_cut_or_goes_on_is_an_error(value in packed(), cut in any::<prop::sample::Index>()) {
         let mut payload = value.bytes();
         prop_assert!(payload_to_json(&payload[..cut.index(payload.len())]).is_err());
-        payload.push(0xC0);
-        prop_assert!(payload_to_json(&payload).is_err());
+        for next in 0..=u8::MAX {
+            payload.push(next);
+            prop_assert!(payload_to_json(&payload).is_err(), "{next:#x} behind it");
+            payload.pop();
+        }
     }
 }
 

@@ -2,10 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rmp_serde::decode::Error;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Map, Number, Value, json};
 use std::fmt;
+use std::io::ErrorKind;
 
 /// Reads a MessagePack payload as JSON. What JSON cannot hold is shown as `{"$bin": …}`, `{"$f64": …}` or
 /// `{"$ext": …}`, and a map key that is no string as `$` and its JSON.
@@ -20,15 +22,28 @@ use std::fmt;
 /// assert_eq!(payload_to_json(&[0xC4, 1, 0xFF]).expect("binary"), serde_json::json!({"$bin": "/w=="}));
 /// ```
 pub fn payload_to_json(payload: &[u8]) -> Result<Value, rmp_serde::decode::Error> {
-    let mut rest = payload;
-    let value = {
-        let mut deserializer = rmp_serde::Deserializer::new(&mut rest);
-        Shown::deserialize(&mut deserializer)?.0
-    };
-    if rest.is_empty() {
-        Ok(value)
-    } else {
-        Err(de::Error::custom(format_args!("{} bytes follow the value", rest.len())))
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(payload);
+    let Shown(value) = Shown::deserialize(&mut deserializer)?;
+    match End::deserialize(&mut deserializer) {
+        Err(Error::InvalidMarkerRead(error)) if error.kind() == ErrorKind::UnexpectedEof => Ok(value),
+        _ => Err(de::Error::custom("more bytes follow the value")),
+    }
+}
+
+/// What comes behind a value: nothing can be read as it. Where no byte is left, the marker of a value is missed.
+struct End;
+
+impl<'de> Deserialize<'de> for End {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl Visitor<'_> for End {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the end")
     }
 }
 
