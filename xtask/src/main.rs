@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod command;
 mod error;
+mod fuzz;
 mod lint;
 mod loom;
 mod report;
@@ -41,6 +42,7 @@ fn perform(task: Task) -> Result<(), Error> {
         Task::Kill { rounds } => kill(rounds)?,
         Task::Model { cases, seed } => model(cases, seed)?,
         Task::Loom => loom::run()?,
+        Task::Fuzz(task) => fuzz::run(&task)?,
     }
     Ok(())
 }
