@@ -31,7 +31,8 @@ pub(crate) fn run(task: &Fuzz) -> Result<(), Error> {
 fn names() -> Result<Vec<String>, Error> {
     let place = root().join("fuzz/fuzz_targets");
     let failed = |source| Error::File { path: place.display().to_string(), source };
-    let paths: Result<Vec<PathBuf>, _> = fs::read_dir(&place).map_err(failed)?.map(|it| it.map(|it| it.path())).collect();
+    let paths: Result<Vec<PathBuf>, _> =
+        fs::read_dir(&place).map_err(failed)?.map(|it| it.map(|it| it.path())).collect();
     let paths = paths.map_err(|source| Error::File { path: place.display().to_string(), source })?;
     let mut names: Vec<String> =
         paths.iter().filter_map(|path| path.file_stem()).map(|name| name.to_string_lossy().into_owned()).collect();

@@ -23,12 +23,27 @@ struct Input {
 
 #[derive(Debug, Arbitrary)]
 enum Change {
-    Edit { file: u8, edit: Edit },
-    Remove { file: u8 },
-    Rename { file: u8, to: Name },
+    Edit {
+        file: u8,
+        edit: Edit,
+    },
+    Remove {
+        file: u8,
+    },
+    Rename {
+        file: u8,
+        to: Name,
+    },
     /// A file of another store.
-    Take { base: u8, file: u8, to: Name },
-    New { name: Name, bytes: Vec<u8> },
+    Take {
+        base: u8,
+        file: u8,
+        to: Name,
+    },
+    New {
+        name: Name,
+        bytes: Vec<u8>,
+    },
 }
 
 #[derive(Debug, Arbitrary)]

@@ -5,14 +5,33 @@ use arbitrary::Arbitrary;
 /// A change to a file. Places beyond its end are taken modulo its length.
 #[derive(Clone, Debug, Arbitrary)]
 pub(super) enum Edit {
-    Flip { at: u32, bits: u8 },
-    Set { at: u32, bytes: Vec<u8> },
-    Zero { at: u32, len: u16 },
+    Flip {
+        at: u32,
+        bits: u8,
+    },
+    Set {
+        at: u32,
+        bytes: Vec<u8>,
+    },
+    Zero {
+        at: u32,
+        len: u16,
+    },
     /// As a disk writes it: 512 bytes at a multiple of 512.
-    ZeroSector { sector: u16 },
-    Copy { from: u32, to: u32, len: u16 },
-    Cut { len: u32 },
-    Extend { bytes: Vec<u8> },
+    ZeroSector {
+        sector: u16,
+    },
+    Copy {
+        from: u32,
+        to: u32,
+        len: u16,
+    },
+    Cut {
+        len: u32,
+    },
+    Extend {
+        bytes: Vec<u8>,
+    },
 }
 
 const SECTOR: usize = 512;

@@ -64,7 +64,11 @@ impl Written {
 }
 
 fn about(end: usize) -> About {
-    About { store_id: STORE, stamp: 3, last_hash: EventHash::from_bytes([u8::try_from(end % 256).expect("a byte"); 32]) }
+    About {
+        store_id: STORE,
+        stamp: 3,
+        last_hash: EventHash::from_bytes([u8::try_from(end % 256).expect("a byte"); 32]),
+    }
 }
 
 fn offset(sequence: u64) -> u32 {
@@ -118,16 +122,15 @@ impl Answers {
     }
 
     fn from(index: &Arc<Index>, asked: &[Asked], end: u64, rows: u32) -> Result<Self, Damaged> {
-        let find = |asked: &Asked| Ok((rows_of(index, asked, end, Direction::Forward)?, {
-            rows_of(index, asked, end, Direction::Backward)?
-        }));
+        let find = |asked: &Asked| {
+            Ok((rows_of(index, asked, end, Direction::Forward)?, { rows_of(index, asked, end, Direction::Backward)? }))
+        };
         let found = asked.iter().map(find).collect::<Result<_, Damaged>>()?;
         let tiers = index.snapshot();
         let newest = ENTITIES.iter().map(|entity| Ok(tiers.newest_frozen(entity)?.map(|row| row.sequence())));
         let newest = newest.collect::<Result<_, Damaged>>()?;
-        let keys = (0xC0..=0xFF_u128).map(|key| {
-            Ok(tiers.frozen_with_key(key << 64)?.iter().map(batpak_index::Row::sequence).collect())
-        });
+        let keys = (0xC0..=0xFF_u128)
+            .map(|key| Ok(tiers.frozen_with_key(key << 64)?.iter().map(batpak_index::Row::sequence).collect()));
         let with_key = keys.collect::<Result<_, Damaged>>()?;
         for sequence in (0..end.min(1000)).step_by(7) {
             let _ = (tiers.row(sequence)?, tiers.coordinate(sequence)?);

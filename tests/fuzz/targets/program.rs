@@ -283,7 +283,9 @@ impl Case {
     fn spoil(&self, file: u8, edit: &Edit) {
         let files = &self.world.files;
         let mut derived = files.files();
-        derived.retain(|path| path.starts_with(DIR) && path.extension().is_some_and(|it| it == "index" || it == "visible"));
+        derived.retain(|path| {
+            path.starts_with(DIR) && path.extension().is_some_and(|it| it == "index" || it == "visible")
+        });
         if derived.is_empty() {
             return;
         }
@@ -316,7 +318,6 @@ fn index(sequence: u64) -> usize {
 fn sequence_of<P>(event: &StoredEvent<P>) -> u64 {
     event.event.sequence()
 }
-
 
 fn options_of(facts: &Facts) -> AppendOptions<'_> {
     AppendOptions {

@@ -1,8 +1,6 @@
 //! A record of any bytes: it is refused, or it is what an encoder writes, and its getters agree.
 
-use batpak_core::{
-    Assigned, Content, EventHash, EventHeader, EventRef, Fields, RecordDraft, RecordError, Region,
-};
+use batpak_core::{Assigned, Content, EventHash, EventHeader, EventRef, Fields, RecordDraft, RecordError, Region};
 
 const HASH_BYTES: usize = 32;
 

@@ -132,7 +132,8 @@ impl Written {
         file.resize(file.len() + usize::from(self.zeros) * 8, 0);
         // A frame that is in the tail only is not known to be durable.
         let here = self.frames.iter().any(|spec| matches!(spec.mark, Mark::Here));
-        let is_whole = writer.is_plain && !(here && tail.is_some()) && self.edits.is_empty() && self.tail_edits.is_empty();
+        let is_whole =
+            writer.is_plain && !(here && tail.is_some()) && self.edits.is_empty() && self.tail_edits.is_empty();
         self.edits.iter().for_each(|edit| edit.apply(&mut file));
         if let Some(tail) = &mut tail {
             self.tail_edits.iter().for_each(|edit| edit.apply(tail));
@@ -237,7 +238,8 @@ impl Case {
 }
 
 fn open(world: &World) -> Result<(Log, Repair), LogError> {
-    let config = LogConfig { segment_max_bytes: 4096, fd_budget: 1, write_path: WritePath::Direct, ..LogConfig::default() };
+    let config =
+        LogConfig { segment_max_bytes: 4096, fd_budget: 1, write_path: WritePath::Direct, ..LogConfig::default() };
     Unrecovered::open(world.environment(), Path::new(DIR), config)?.recover()
 }
 
