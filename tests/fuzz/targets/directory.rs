@@ -247,7 +247,7 @@ impl Case {
     fn read_beside(&self) {
         let before = files_of(&self.world.files);
         if let Ok(store) = Store::open_read_only(self.config()) {
-            ask(&store, self.base);
+            let _ = ask(&store, self.base);
         }
         assert!(files_of(&self.world.files) == before, "reading never writes");
     }

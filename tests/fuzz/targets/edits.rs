@@ -38,32 +38,33 @@ const SECTOR: usize = 512;
 
 impl Edit {
     pub(super) fn apply(&self, bytes: &mut Vec<u8>) {
+        let whole = bytes.len();
         match self {
             Self::Extend { bytes: more } => bytes.extend_from_slice(more),
-            _ if bytes.is_empty() => {}
+            _ if whole == 0 => {}
             Self::Flip { at, bits } => {
-                let at = place(*at, bytes);
+                let at = place(*at, whole);
                 bytes[at] ^= bits;
             }
-            Self::Set { at, bytes: new } => put(bytes, place(*at, bytes), new),
-            Self::Zero { at, len } => put(bytes, place(*at, bytes), &vec![0; usize::from(*len)]),
-            Self::ZeroSector { sector } => put(bytes, usize::from(*sector) * SECTOR % bytes.len(), &[0; SECTOR]),
+            Self::Set { at, bytes: new } => put(bytes, place(*at, whole), new),
+            Self::Zero { at, len } => put(bytes, place(*at, whole), &vec![0; usize::from(*len)]),
+            Self::ZeroSector { sector } => put(bytes, usize::from(*sector) * SECTOR % whole, &[0; SECTOR]),
             Self::Copy { from, to, len } => {
-                let from = place(*from, bytes);
-                let end = bytes.len().min(from + usize::from(*len));
+                let from = place(*from, whole);
+                let end = whole.min(from + usize::from(*len));
                 let copied = bytes[from..end].to_vec();
-                put(bytes, place(*to, bytes), &copied);
+                put(bytes, place(*to, whole), &copied);
             }
             Self::Cut { len } => {
-                let len = place(*len, bytes);
+                let len = place(*len, whole);
                 bytes.truncate(len);
             }
         }
     }
 }
 
-fn place(at: u32, bytes: &[u8]) -> usize {
-    usize::try_from(at).expect("an index") % bytes.len()
+fn place(at: u32, whole: usize) -> usize {
+    usize::try_from(at).expect("an index") % whole
 }
 
 /// As much of `new` as there is room for.
