@@ -28,3 +28,4 @@ mod store;
 mod sync;
 mod tail;
 mod wal;
+mod watermark;
