@@ -296,7 +296,10 @@ fn ask(store: &Store, base: &Base) -> Result<Vec<EventHash>, StoreError> {
                 assert_eq!(event.event.sequence(), found.len() as u64);
                 found.push((event.event.event_hash(), event.event.into_payload()));
             }
-            Err(error) => failed = Err(error),
+            Err(error) => {
+                failed = Err(error);
+                break;
+            }
         }
     }
     let is_prefix = |base: &Base| base.events.starts_with(&found);

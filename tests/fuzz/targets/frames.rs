@@ -39,8 +39,8 @@ impl Layout<'_> {
     pub(super) fn bytes(&self) -> (Vec<u8>, u32) {
         let mut out = vec![0; FRAME_HEADER_LEN];
         let mut crcs = Vec::new();
-        for (sequence, record) in (self.first_sequence..).zip(self.records) {
-            crcs.extend(push_item(&mut out, record, sequence));
+        for (number, record) in (0..).zip(self.records) {
+            crcs.extend(push_item(&mut out, record, self.first_sequence.wrapping_add(number)));
         }
         for typed in self.typed {
             crcs.extend(push_item(&mut out, typed, NO_SEQUENCE));
@@ -67,14 +67,14 @@ impl Layout<'_> {
 
 fn push_item(out: &mut Vec<u8>, content: &[u8], position: u64) -> [u8; 4] {
     let len = u32::try_from(content.len()).expect("a length").to_le_bytes();
-    let crc = item_crc(content, position).to_le_bytes();
+    let crc = item_crc(content, position, ID).to_le_bytes();
     out.extend([&len[..], &crc, content].concat());
     crc
 }
 
-fn item_crc(content: &[u8], position: u64) -> u32 {
+fn item_crc(content: &[u8], position: u64, id: [u8; 16]) -> u32 {
     let len = u32::try_from(content.len()).expect("a length").to_le_bytes();
-    crc32c::crc32c(&[&len[..], content, &position.to_le_bytes(), &ID].concat())
+    crc32c::crc32c(&[&len[..], content, &position.to_le_bytes(), &id].concat())
 }
 
 /// A frame record of this type.
@@ -103,6 +103,7 @@ pub(super) type Found = (u64, u64, Vec<u8>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
     pub(super) at: u64,
+    id: [u8; 16],
     previous: u32,
     sequence: Option<u64>,
 }
@@ -110,7 +111,8 @@ pub(super) struct End {
 /// The records of all frames that continue each other from the header on, and where they end.
 pub(super) fn read_all(file: &[u8]) -> (Vec<Found>, End) {
     let previous = file.get(252..256).map_or(0, |bytes| u32_at(bytes, 0));
-    let start = End { at: 256, previous, sequence: None };
+    let id = file.get(16..32).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
+    let start = End { at: 256, id, previous, sequence: None };
     read_from(file.get(256..).unwrap_or_default(), start)
 }
 
@@ -140,7 +142,7 @@ fn read_frame(bytes: &[u8], end: End) -> Option<(Vec<Found>, usize, End)> {
         let head = frame.get(at..at + 8)?;
         let content = frame.get(at + 8..(at + 8).checked_add(u32_at(head, 0) as usize)?)?;
         let position = if item < records.into() { first.wrapping_add(item) } else { NO_SEQUENCE };
-        if item_crc(content, position) != u32_at(head, 4) {
+        if item_crc(content, position, end.id) != u32_at(head, 4) {
             return None;
         }
         if item < records.into() {
@@ -149,9 +151,10 @@ fn read_frame(bytes: &[u8], end: End) -> Option<(Vec<Found>, usize, End)> {
         crcs.extend_from_slice(&head[4..8]);
         at += 8 + content.len();
     }
-    let all = [&frame[..8], &frame[12..FRAME_HEADER_LEN], &crcs, &ID, &end.at.to_le_bytes()].concat();
+    let all = [&frame[..8], &frame[12..FRAME_HEADER_LEN], &crcs, &end.id, &end.at.to_le_bytes()].concat();
     let padded = len - at < 8 && frame[at..].iter().all(|byte| *byte == 0);
-    let next = End { at: end.at + len as u64, previous: crc, sequence: Some(first.saturating_add(records.into())) };
+    let next =
+        End { at: end.at + len as u64, previous: crc, sequence: Some(first.saturating_add(records.into())), ..end };
     (padded && crc32c::crc32c(&all) == crc).then_some((found, len, next))
 }
 

@@ -148,12 +148,15 @@ struct Case {
     readable: Vec<Found>,
     /// How many records there are, if nothing is wrong.
     whole: Option<u64>,
+    /// Whether the frames that can be read reach to the end of the file.
+    is_read: bool,
 }
 
 impl Case {
     fn new(file: Vec<u8>, tail: Option<Vec<u8>>, whole: Option<u64>) -> Self {
         let world = World::new(0);
         let (mut readable, end) = frames::read_all(&file);
+        let is_read = end.at == file.len() as u64;
         if let Some(ring) = tail.as_ref().filter(|ring| ring.len().is_power_of_two() && ring.len() >= TAIL_LEN) {
             let at = usize::try_from(end.at).expect("an index") % ring.len();
             let unrolled = [&ring[at..], &ring[..at]].concat();
@@ -163,7 +166,7 @@ impl Case {
         if let Some(tail) = tail {
             world.files.write(format!("{DIR}/batpak.tail"), tail);
         }
-        Self { world, readable, whole }
+        Self { world, readable, whole, is_read }
     }
 
     fn check(&self) {
@@ -180,7 +183,10 @@ impl Case {
         if let Ok(Ok(beside)) = beside {
             assert_eq!(beside, records, "who only reads sees what a writer finds");
         }
-        self.check_writing(log, records);
+        // After a close only the end is looked at: damage that holds no record is met by nobody but a full scan.
+        if self.is_read || !repair.closed_cleanly {
+            self.check_writing(log, records);
+        }
     }
 
     /// All records, unless damage is met, which is told behind those that are sound.
