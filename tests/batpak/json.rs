@@ -397,3 +397,32 @@ fn a_length_that_is_not_there_takes_no_memory() {
         assert!(payload_to_json(&[marker, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3]).is_err());
     }
 }
+
+/// A key that is no string is JSON within JSON, and twice as long with every level: forty bytes once took all memory of
+/// whoever only looked at an event.
+#[test]
+fn keys_within_keys_have_an_end() {
+    let nested = |depth: usize| [vec![0x81; depth + 1], vec![0xA0], vec![0x01; depth + 1]].concat();
+    for depth in 0..=4 {
+        let shown = payload_to_json(&nested(depth)).expect("a few levels");
+        assert_eq!(payload_from_json(&shown).expect("what was shown"), nested(depth));
+    }
+    for depth in [5, 6, 40, 900] {
+        let error = payload_to_json(&nested(depth)).expect_err("too deep").to_string();
+        assert_eq!(error, "keys that are no strings are more than 4 deep within each other");
+    }
+    let four = payload_to_json(&nested(4)).expect("a few levels").to_string();
+    let mut five = serde_json::Map::new();
+    five.insert(format!("${four}"), json!(1));
+    let error = payload_from_json(&five.into()).expect_err("too deep").to_string();
+    assert_eq!(error, "keys that are no strings are more than 4 deep within each other");
+}
+
+/// Text has less depth than a payload: such a key was shown, and nobody could give the event back.
+#[test]
+fn a_key_that_is_too_deep_for_text_is_not_shown() {
+    let with_key = |depth: usize| [vec![0x81], vec![0x91; depth], vec![0x01, 0x02]].concat();
+    let shown = payload_to_json(&with_key(100)).expect("a hundred levels");
+    assert_eq!(payload_from_json(&shown).expect("what was shown"), with_key(100));
+    assert!(payload_to_json(&with_key(200)).is_err());
+}

@@ -159,6 +159,41 @@ fn answers(index: &Arc<Index>, regions: &[Region]) -> Option<Vec<Vec<u64>>> {
     Some(all)
 }
 
+const HEADER_LEN: usize = 280;
+
+/// The same bytes with these in the header, whose crc is made right.
+fn with_header(bytes: &[u8], at: usize, value: &[u8]) -> Vec<u8> {
+    let mut changed = bytes.to_vec();
+    changed[at..at + value.len()].copy_from_slice(value);
+    changed[12..16].fill(0);
+    let crc = crc32c::crc32c(&changed[..HEADER_LEN]);
+    (0..4).for_each(|byte| changed[12 + byte] = u8::try_from(crc >> (8 * byte) & 0xFF).expect("a byte"));
+    changed
+}
+
+/// A file whose crcs are right and whose numbers are not ended the process that looked at it.
+#[test]
+fn events_that_no_store_can_have_are_refused() {
+    let bytes = bytes_of(&World::of(&mut Random::new(4), 20));
+    let first_at = 40;
+    let open = |first: &[u8; 8]| Part::open(Box::new(with_header(&bytes, first_at, first)), STORE).map(drop);
+    assert!(open(&[3, 0, 0, 0, 0, 0, 0, 0]).is_ok());
+    for first in [[0xFF; 8], [0, 0, 0, 0, 0, 1, 0, 0], [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0]] {
+        assert_eq!(open(&first).expect_err("refused").to_string(), "its length does not match its header");
+    }
+}
+
+/// The same of the bounds of its values: whoever merged it panicked.
+#[test]
+fn rows_beyond_their_bounds_are_not_merged() {
+    let world = World::of(&mut Random::new(4), 20);
+    let bounds_of_offsets_at = 96 + 3 * 16;
+    // They are 1900 apart, and fit no number if the least one is so high.
+    let bounds = [[0x17, 0xFC, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], [0xFF; 8]].concat();
+    let part = open(with_header(&bytes_of(&world), bounds_of_offsets_at, &bounds));
+    assert!(batpak_index::merge(&[&part], &about(20), &mut Vec::new(), &|| true).is_err());
+}
+
 /// Disk is what users pay for every event.
 #[test]
 fn a_row_takes_little() {

@@ -27,3 +27,4 @@ mod store;
 mod sync;
 mod tail;
 mod wal;
+mod watermark;

@@ -21,6 +21,8 @@ usage: cargo xtask <task>
   sim --runs N      live N random lives of a store on a machine that crashes and fails, in release mode, from the seed of
                     `--seed S` on; a million crashes take about 180,000 lives, and a single one is told step by step
   loom              run what is lock-free in every order that threads can meet in, up to a bound
+  fuzz              look for inputs that break a promise, a minute with each target of `fuzz`; `--target T` says with
+                    which one alone, `--seconds N` how long. Needs a nightly compiler and cargo-fuzz
   help              this text";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +37,18 @@ pub(crate) enum Task {
     Model { cases: u64, seed: u64 },
     Sim { runs: u64, seed: u64 },
     Loom,
+    Fuzz(Fuzz),
 }
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fuzz {
+    /// All of them, unless one is named.
+    pub(crate) target: Option<String>,
+    /// How long, for each.
+    pub(crate) seconds: u32,
+}
+
+const FUZZ_SECONDS: u32 = 60;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Bench {
@@ -60,7 +73,7 @@ pub(crate) fn parse(args: &[String]) -> Result<Task, Error> {
         ["bench", "--compare", "--quick"] => Ok(Task::Bench(Bench::Compare { quick: true })),
         ["bench", "--report", file] => Ok(Task::Bench(Bench::Report(file.into()))),
         ["bench", ..] => Err(Error::Usage("bench takes nothing, `--compare [--quick]` or `--report FILE`".to_owned())),
-        ["kill", "--rounds", count] => Ok(Task::Kill { rounds: rounds(count)? }),
+        ["kill", "--rounds", count] => Ok(Task::Kill { rounds: rounds("--rounds", count)? }),
         ["model", "--cases", cases] => Ok(Task::Model { cases: number("--cases", cases)?, seed: 1 }),
         ["model", "--cases", cases, "--seed", seed] => {
             Ok(Task::Model { cases: number("--cases", cases)?, seed: number("--seed", seed)? })
@@ -72,10 +85,23 @@ pub(crate) fn parse(args: &[String]) -> Result<Task, Error> {
         }
         ["sim", ..] => Err(Error::Usage("sim needs `--runs N [--seed S]`".to_owned())),
         ["loom"] => Ok(Task::Loom),
+        ["fuzz", options @ ..] => fuzz(options).map(Task::Fuzz),
         ["kill", ..] => Err(Error::Usage("kill needs `--rounds N`".to_owned())),
         [] => Err(Error::Usage("no task given".to_owned())),
         _ => Err(Error::Usage(format!("no such task: `{}`", words.join(" ")))),
     }
+}
+
+fn fuzz(options: &[&str]) -> Result<Fuzz, Error> {
+    let mut task = Fuzz { target: None, seconds: FUZZ_SECONDS };
+    for option in options.chunks(2) {
+        match option {
+            ["--target", target] => task.target = Some((*target).to_owned()),
+            ["--seconds", seconds] => task.seconds = rounds("--seconds", seconds)?,
+            _ => return Err(Error::Usage("fuzz takes nothing, `--target T` and `--seconds N`".to_owned())),
+        }
+    }
+    Ok(task)
 }
 
 fn number(option: &str, value: &str) -> Result<u64, Error> {
@@ -83,16 +109,16 @@ fn number(option: &str, value: &str) -> Result<u64, Error> {
     parsed.ok_or_else(|| Error::Usage(format!("`{option} {value}`: not a number from 1 to {}", u64::MAX)))
 }
 
-fn rounds(count: &str) -> Result<u32, Error> {
+fn rounds(option: &str, count: &str) -> Result<u32, Error> {
     match count.parse() {
         Ok(rounds) if rounds > 0 => Ok(rounds),
-        _ => Err(Error::Usage(format!("`--rounds {count}`: not a number from 1 to {}", u32::MAX))),
+        _ => Err(Error::Usage(format!("`{option} {count}`: not a number from 1 to {}", u32::MAX))),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Bench, Task, parse};
+    use super::{Bench, Fuzz, Task, parse};
 
     fn parsed(line: &str) -> Result<Task, String> {
         let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
@@ -123,6 +149,9 @@ mod tests {
         assert_eq!(parsed("sim --runs 40 --seed 7"), Ok(Task::Sim { runs: 40, seed: 7 }));
         assert_eq!(parsed("sim --seed 7 --runs 40"), Ok(Task::Sim { runs: 40, seed: 7 }));
         assert_eq!(parsed("loom"), Ok(Task::Loom));
+        assert_eq!(parsed("fuzz"), Ok(Task::Fuzz(Fuzz { target: None, seconds: 60 })));
+        let one = Fuzz { target: Some("json".to_owned()), seconds: 5 };
+        assert_eq!(parsed("fuzz --seconds 5 --target json"), Ok(Task::Fuzz(one)));
         assert_eq!(parsed("kill --rounds 40"), Ok(Task::Kill { rounds: 40 }));
     }
 
@@ -139,8 +168,14 @@ mod tests {
         check_refused("model --seed 1", "model needs `--cases N [--seed S]`");
         check_refused("model --cases 0", "`--cases 0`: not a number");
         check_refused("model --cases 1 --seed x", "`--seed x`: not a number");
+<<<<<<< HEAD
         check_refused("sim", "sim needs `--runs N [--seed S]`");
         check_refused("sim --runs 0", "`--runs 0`: not a number");
+=======
+        check_refused("fuzz json", "fuzz takes nothing, `--target T`");
+        check_refused("fuzz --seconds 0", "`--seconds 0`: not a number");
+        check_refused("fuzz --seconds", "fuzz takes nothing, `--target T`");
+>>>>>>> fuzz
         check_refused("kill --rounds many", "`--rounds many`: not a number");
     }
 }

@@ -25,6 +25,10 @@ pub(crate) enum Error {
     Marker { path: String, message: String },
     #[error("{path} was not drawn: {message}")]
     Plot { path: String, message: String },
+    #[error("{what} is missing, so nothing was run: {install}")]
+    Missing { what: &'static str, install: &'static str },
+    #[error("fuzz: {targets} failed")]
+    Broken { targets: String },
     #[error("lint: {0} found")]
     Findings(usize),
 }

@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod command;
 mod error;
+mod fuzz;
 mod lint;
 mod loom;
 mod report;
@@ -42,6 +43,7 @@ fn perform(task: Task) -> Result<(), Error> {
         Task::Model { cases, seed } => model(cases, seed)?,
         Task::Sim { runs, seed } => sim(runs, seed)?,
         Task::Loom => loom::run()?,
+        Task::Fuzz(task) => fuzz::run(&task)?,
     }
     Ok(())
 }

@@ -313,7 +313,7 @@ impl Source for Part {
     }
 
     fn values(&self, row: u32) -> Result<[u64; FIELDS], Damaged> {
-        self.values(row)
+        self.bounded_values(row)
     }
 
     fn names(&self) -> u32 {

@@ -7,7 +7,7 @@ use crate::layout::{
     Sections, Unusable, ZONE_LEN,
 };
 use crate::row::Row;
-use batpak_core::{Coordinate, EventHash};
+use batpak_core::{Coordinate, EventHash, MAX_SEQUENCE};
 use std::fmt;
 use std::ops::Range;
 
@@ -88,7 +88,8 @@ impl Part {
         if header.store_id != store_id {
             return Err(Refused::new(Unusable::OtherStore));
         }
-        let fits = u32::try_from(header.rows).is_ok() && u32::try_from(header.names).is_ok();
+        let end = header.first.checked_add(header.rows).filter(|end| *end <= MAX_SEQUENCE + 1);
+        let fits = end.is_some() && u32::try_from(header.rows).is_ok() && u32::try_from(header.names).is_ok();
         let sections = header.sections().filter(|sections| fits && sections.end == whole.len());
         let sections = sections.ok_or_else(|| Refused::new(Unusable::Length))?;
         let roots = sections.roots..sections.end;
@@ -140,6 +141,16 @@ impl Part {
         let at = self.sections.rows + row as usize * len;
         // Behind the rows there are other sections, and at least the crcs.
         Ok(self.shape.values(self.blocks.window(at, len)?))
+    }
+
+    /// The same, if they are within what the header says of all rows.
+    pub(crate) fn bounded_values(&self, row: u32) -> Result<[u64; layout::FIELDS], Damaged> {
+        let values = self.values(row)?;
+        let mut fields = self.header.fields.iter().zip(values);
+        if fields.all(|(bounds, value)| (bounds.min..=bounds.max).contains(&value)) {
+            return Ok(values);
+        }
+        Err(self.blocks.damaged(self.sections.rows + row as usize * self.sections.row_len))
     }
 
     /// A row by its number within the part.

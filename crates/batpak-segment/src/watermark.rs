@@ -17,6 +17,8 @@ const BOOT: usize = 1;
 const SEQUENCE: usize = 3;
 /// The same with all bits the other way round: what was read in two halves shows.
 const INVERSE: usize = 4;
+/// How often a number that does not fit its inverse is read again. The writer may have died between the two.
+const READINGS: u32 = 1000;
 
 /// The writer's side.
 #[derive(Debug)]
@@ -43,6 +45,10 @@ impl SharedWatermark {
             Err(e) if e.kind() == io::ErrorKind::NotFound => fs.open(&path, OpenMode::CreateNew)?,
             opened => opened?,
         };
+        // Longer ones are not of this version, and no part of a file may be mapped by every file system.
+        if file.len()? > LEN as u64 {
+            file.set_len(LEN as u64)?;
+        }
         write_full(&*file, &bytes_of(sequence, boot), 0)?;
         let mapping = file.map_shared(LEN as u64)?;
         Ok(Some(Self(mapping.map_or_else(|| Place::Written(file, boot), Place::Mapped))))
@@ -100,20 +106,26 @@ impl WatermarkReader {
     /// # Errors
     /// What the system reports.
     pub fn sequence(&self) -> io::Result<Option<u64>> {
-        loop {
-            let mut bytes = [0; LEN];
-            if read_full(&*self.file, &mut bytes, 0)? < bytes.len() {
-                return Ok(None);
-            }
-            let words: [u64; WORDS] = std::array::from_fn(|word| layout::word(&bytes[word * WORD..]));
-            if words[0] != MAGIC || words[BOOT..SEQUENCE] != halves(self.boot) {
-                return Ok(None);
-            }
-            if words[SEQUENCE] == !words[INVERSE] {
-                return Ok(Some(words[SEQUENCE]));
+        for _ in 1..READINGS {
+            let Some([sequence, inverse]) = self.numbers()? else { return Ok(None) };
+            if sequence == inverse {
+                return Ok(Some(sequence));
             }
             std::hint::spin_loop();
         }
+        // The number is written before its inverse, and rises: the less one holds.
+        Ok(self.numbers()?.map(|[sequence, inverse]| sequence.min(inverse)))
+    }
+
+    /// The number and what its inverse stands for, if they were said since the machine started.
+    fn numbers(&self) -> io::Result<Option<[u64; 2]>> {
+        let mut bytes = [0; LEN];
+        if read_full(&*self.file, &mut bytes, 0)? < bytes.len() {
+            return Ok(None);
+        }
+        let words: [u64; WORDS] = std::array::from_fn(|word| layout::word(&bytes[word * WORD..]));
+        let is_said = words[0] == MAGIC && words[BOOT..SEQUENCE] == halves(self.boot);
+        Ok(is_said.then(|| [words[SEQUENCE], !words[INVERSE]]))
     }
 }
 

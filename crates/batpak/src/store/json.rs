@@ -23,7 +23,7 @@ use std::io::ErrorKind;
 /// ```
 pub fn payload_to_json(payload: &[u8]) -> Result<Value, rmp_serde::decode::Error> {
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(payload);
-    let Shown(value) = Shown::deserialize(&mut deserializer)?;
+    let value = Show { keys: 0 }.deserialize(&mut deserializer)?;
     match End::deserialize(&mut deserializer) {
         Err(Error::InvalidMarkerRead(error)) if error.kind() == ErrorKind::UnexpectedEof => Ok(value),
         _ => Err(de::Error::custom("more bytes follow the value")),
@@ -62,22 +62,29 @@ impl Visitor<'_> for End {
 /// ```
 pub fn payload_from_json(value: &Value) -> Result<Vec<u8>, rmp_serde::encode::Error> {
     let mut out = Vec::new();
-    Given(value).serialize(&mut rmp_serde::Serializer::new(&mut out))?;
+    Given { value, keys: 0 }.serialize(&mut rmp_serde::Serializer::new(&mut out))?;
     Ok(out)
 }
 
-/// A value on its way from MessagePack to JSON.
-struct Shown(Value);
+/// How deep keys that are no strings may stand within each other. Each of them is JSON within JSON: what is in it may get
+/// twice as long with every level.
+const KEYS_DEEP: usize = 4;
 
-impl<'de> Deserialize<'de> for Shown {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ShownVisitor).map(Shown)
+/// Reads a value on its way from MessagePack to JSON, which stands within so many keys.
+#[derive(Clone, Copy)]
+struct Show {
+    keys: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Show {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-struct ShownVisitor;
-
-impl<'de> Visitor<'de> for ShownVisitor {
+impl<'de> Visitor<'de> for Show {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,7 +138,7 @@ impl<'de> Visitor<'de> for ShownVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(Shown(item)) = access.next_element()? {
+        while let Some(item) = access.next_element_seed(self)? {
             items.push(item);
         }
         Ok(Value::Array(items))
@@ -139,9 +146,8 @@ impl<'de> Visitor<'de> for ShownVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
-        while let Some(key) = access.next_key_seed(ShownKey)? {
-            let Shown(value) = access.next_value()?;
-            map.insert(key, value);
+        while let Some(key) = access.next_key_seed(ShownKey { keys: self.keys })? {
+            map.insert(key, access.next_value_seed(self)?);
         }
         Ok(Value::Object(map))
     }
@@ -195,52 +201,74 @@ impl Visitor<'_> for Bytes {
     }
 }
 
-/// A map key: strings as they are with a leading `$` doubled, all else as `$` and its JSON.
-struct ShownKey;
+/// A map key within so many others: strings as they are with a leading `$` doubled, all else as `$` and its JSON.
+struct ShownKey {
+    keys: usize,
+}
 
 impl<'de> DeserializeSeed<'de> for ShownKey {
     type Value = String;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
-        match Shown::deserialize(deserializer)?.0 {
+        match (Show { keys: self.keys + 1 }).deserialize(deserializer)? {
             Value::String(key) if key.starts_with('$') => Ok(format!("${key}")),
             Value::String(key) => Ok(key),
-            other => Ok(format!("${other}")),
+            _ if self.keys >= KEYS_DEEP => Err(de::Error::custom(too_deep())),
+            other => show_key(&other).map_err(de::Error::custom),
         }
     }
 }
 
-/// A value on its way from JSON to MessagePack.
-struct Given<'a>(&'a Value);
+fn too_deep() -> String {
+    format!("keys that are no strings are more than {KEYS_DEEP} deep within each other")
+}
+
+/// What has parts may be too deep to be read back.
+fn show_key(key: &Value) -> Result<String, String> {
+    let text = key.to_string();
+    if key.is_array() || key.is_object() {
+        key_from_json(&text)?;
+    }
+    Ok(format!("${text}"))
+}
+
+/// A value on its way from JSON to MessagePack, which stands within so many keys.
+struct Given<'a> {
+    value: &'a Value,
+    keys: usize,
+}
 
 impl Serialize for Given<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
+        let keys = self.keys;
+        match self.value {
             Value::Array(items) => {
                 let mut seq = serializer.serialize_seq(Some(items.len()))?;
                 for item in items {
-                    seq.serialize_element(&Given(item))?;
+                    seq.serialize_element(&Given { value: item, keys })?;
                 }
                 seq.end()
             }
             Value::Object(map) => match Special::of(map).map_err(serde::ser::Error::custom)? {
                 Some(special) => special.serialize(serializer),
-                None => serialize_map(map, serializer),
+                None => serialize_map(map, keys, serializer),
             },
             plain => plain.serialize(serializer),
         }
     }
 }
 
-fn serialize_map<S: Serializer>(map: &Map<String, Value>, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_map<S: Serializer>(map: &Map<String, Value>, keys: usize, serializer: S) -> Result<S::Ok, S::Error> {
     let mut out = serializer.serialize_map(Some(map.len()))?;
     for (key, value) in map {
+        let given = Given { value, keys };
         match key.strip_prefix('$') {
-            None => out.serialize_entry(key, &Given(value))?,
-            Some(literal) if literal.starts_with('$') => out.serialize_entry(literal, &Given(value))?,
+            None => out.serialize_entry(key, &given)?,
+            Some(literal) if literal.starts_with('$') => out.serialize_entry(literal, &given)?,
+            Some(_) if keys >= KEYS_DEEP => return Err(serde::ser::Error::custom(too_deep())),
             Some(text) => {
                 let key = key_from_json(text).map_err(serde::ser::Error::custom)?;
-                out.serialize_entry(&Given(&key), &Given(value))?;
+                out.serialize_entry(&Given { value: &key, keys: keys + 1 }, &given)?;
             }
         }
     }
