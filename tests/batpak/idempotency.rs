@@ -1,7 +1,8 @@
 //! Idempotency keys: a retry gets the first receipt, and nothing is appended.
 
 use crate::support::{
-    KIND, OTHER_KIND, World, append, at, check_usable, item, item_of, keyed, receive, settle, synced, visible, written,
+    Fault, KIND, OTHER_KIND, Operation, World, append, at, check_usable, item, item_of, keyed, receive, settle, synced,
+    visible, written,
 };
 use batpak::prelude::*;
 use batpak::store::StoreError;
@@ -188,6 +189,65 @@ fn a_replay_of_an_event_that_is_not_visible_yet_waits_for_it() {
         assert!(replay.replayed() && seen && syncs > before);
         assert_eq!(replay.durability, Durability::Synced, "it was synced by then");
     });
+    check_usable(&store, 1);
+}
+
+/// A caller that is told which event has its key looks at it, and must not be told then that there is none.
+#[test]
+fn a_key_of_an_event_that_is_not_visible_yet_is_refused_once_it_is() {
+    let world = World::new();
+    let store = world.open();
+    let (sender, results) = mpsc::channel();
+    world.files.hold_syncs();
+    thread::scope(|scope| {
+        scope.spawn(|| append(&store, "a", keyed(1).with_durability(Durability::Synced)));
+        world.files.wait_for_blocked_syncs(1);
+        let readings = world.clock.readings();
+        scope.spawn(|| {
+            let error = store.append_with_options(&at("b"), KIND, &1, keyed(1)).expect_err("it is that of another");
+            let StoreError::KeyReused { event, .. } = error else { panic!("{error}") };
+            sender.send(store.get(event).is_ok()).expect("somebody listens");
+        });
+        scope.spawn(|| {
+            check_partial(store.append_batch([item("a", keyed(1)), item("a", keyed(2))]), (0, 1));
+            sender.send(visible(&store) == 1).expect("somebody listens");
+        });
+        world.clock.wait_for_readings(readings + 2);
+        settle(&store);
+        assert_eq!(visible(&store), 0);
+        assert!(results.try_recv().is_err(), "nobody is refused because of what nobody can see");
+        world.files.let_syncs_go();
+        assert!(receive(&results) && receive(&results), "what they were told of can be seen");
+    });
+    check_usable(&store, 1);
+}
+
+#[test]
+fn a_refusal_of_a_key_whose_event_is_lost_is_that_loss() {
+    let world = World::new();
+    let store = world.open();
+    world.files.hold_syncs();
+    thread::scope(|scope| {
+        scope.spawn(|| store.append_with_options(&at("a"), KIND, &1, synced().with_idempotency_key(1)));
+        world.files.wait_for_blocked_syncs(1);
+        let readings = world.clock.readings();
+        let refused = scope.spawn(|| store.append_with_options(&at("b"), KIND, &1, keyed(1)));
+        world.clock.wait_for_readings(readings + 1);
+        settle(&store);
+        world.files.plan(Operation::Sync, 1, Fault::Error(std::io::ErrorKind::Other));
+        world.files.let_syncs_go();
+        let error = refused.join().expect("ends").expect_err("nothing can be appended");
+        assert!(matches!(error, StoreError::Failed { outcome_unknown: false, .. }), "{error}");
+    });
+}
+
+/// Otherwise the caller is told that an event does not exist of which it has said nothing.
+#[test]
+fn a_batch_that_goes_on_behind_the_last_event_repeats_in_part() {
+    let world = World::new();
+    let store = world.open();
+    append(&store, "a", keyed(1));
+    check_partial(store.append_batch([item("a", keyed(1)), item("a", written())]), (0, 1));
     check_usable(&store, 1);
 }
 

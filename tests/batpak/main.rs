@@ -15,6 +15,7 @@ mod filters;
 mod fixtures;
 mod follow;
 mod freezing;
+mod histories;
 mod idempotency;
 mod json;
 mod kill;

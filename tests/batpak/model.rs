@@ -1,11 +1,15 @@
 //! A store against a plain list of events: whatever is done to both, they give the same answers.
 //!
+//! A case that fails is shrunk: it is told as the fewest steps that fail. Each step has a seed of its own, so that it does
+//! the same without those before it, as far as it can.
+//!
 //! `BATPAK_MODEL_CASES` sets how many cases are run, `BATPAK_MODEL_SEED` which one is the first. What a seed decides is
 //! everything but the pace of the store's own threads.
 
 mod appending;
 mod draft;
 mod found;
+mod plan;
 mod reading;
 mod reopening;
 
@@ -14,9 +18,9 @@ use crate::fixtures::Machine;
 use crate::random::Random;
 use batpak::store::{Cursor, Store, StoreConfig};
 use draft::Known;
+use plan::{Action, Failed, Plan, check};
 use reopening::random_config;
 use std::collections::BTreeMap;
-use std::panic::catch_unwind;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -30,14 +34,16 @@ fn number(name: &str, default: u64) -> u64 {
 #[test]
 fn a_store_is_a_list_of_events() {
     let first = number("BATPAK_MODEL_SEED", 1);
-    if let Some(seed) = run(first, number("BATPAK_MODEL_CASES", CASES)) {
-        eprintln!("seed {seed} failed, again with: cargo xtask model --cases 1 --seed {seed}");
+    if let Some((seed, Failed { reason, plan })) = run(first, number("BATPAK_MODEL_CASES", CASES)) {
+        eprintln!("seed {seed} failed: {reason}");
+        eprintln!("{plan:#?}");
+        eprintln!("again with: cargo xtask model --cases 1 --seed {seed}");
         panic!("or: BATPAK_MODEL_SEED={seed} BATPAK_MODEL_CASES=1 cargo test -p batpak --test batpak model::");
     }
 }
 
-/// Runs cases on all processors until one fails, whose seed is returned.
-fn run(first: u64, cases: u64) -> Option<u64> {
+/// Runs cases on all processors until one fails, which is returned with its seed.
+fn run(first: u64, cases: u64) -> Option<(u64, Failed)> {
     let (next, failed) = (AtomicU64::new(first), OnceLock::new());
     let work = || {
         while failed.get().is_none() {
@@ -45,9 +51,9 @@ fn run(first: u64, cases: u64) -> Option<u64> {
             if seed >= first + cases {
                 return;
             }
-            if catch_unwind(|| Case::new(seed).run()).is_err() {
+            if let Err(error) = check(seed, |plan| Case::new(plan).run(plan)) {
                 // Of several the first counts.
-                let _ = failed.set(seed);
+                let _ = failed.set((seed, error));
             }
         }
     };
@@ -56,28 +62,11 @@ fn run(first: u64, cases: u64) -> Option<u64> {
     failed.into_inner()
 }
 
-/// How much is done in a case.
-#[derive(Clone, Copy, Debug)]
-struct Size {
-    steps: u64,
-    /// The most events of a batch.
-    batch: u64,
-}
-
-impl Size {
-    fn of(seed: u64, random: &mut Random) -> Self {
-        match seed {
-            // Parts of the index have several blocks, lists and zones.
-            _ if seed.is_multiple_of(2000) => Self { steps: 50, batch: 600 },
-            _ if seed.is_multiple_of(200) => Self { steps: 300, batch: 20 },
-            _ => Self { steps: 8 + random.below(32), batch: 6 },
-        }
-    }
-}
-
 struct Case {
+    /// That of the step.
     random: Random,
-    size: Size,
+    /// The most events of a batch.
+    largest_batch: u64,
     machine: Machine,
     store: Store,
     events: Vec<Known>,
@@ -91,14 +80,13 @@ struct Case {
 }
 
 impl Case {
-    fn new(seed: u64) -> Self {
-        let mut random = Random::new(seed);
-        let size = Size::of(seed, &mut random);
+    fn new(plan: &Plan) -> Self {
+        let mut random = Random::new(plan.seed);
         let machine = Machine::new();
         let store = Store::open(random_config(machine.config(), &mut random)).expect("open");
         Self {
             random,
-            size,
+            largest_batch: plan.largest_batch,
             machine,
             store,
             events: Vec::new(),
@@ -111,26 +99,12 @@ impl Case {
         }
     }
 
-    fn run(mut self) {
-        for _ in 0..self.size.steps {
-            match self.random.below(200) {
-                0..60 => self.append(),
-                60..90 => self.append_batch(),
-                90..100 => self.repeat(),
-                100..106 => self.repeat_batch(),
-                106..108 => self.repeat_some(),
-                108..128 => self.query(),
-                128..140 => self.read(),
-                140..148 => self.project(),
-                148..160 => self.poll(),
-                160..163 => self.verify(),
-                163..168 => self.look_in_read_only(),
-                168..171 => self.snapshot(),
-                171..174 => self.sync(),
-                174..184 => self.settle(),
-                _ => self.reopen(),
-            }
+    fn run(mut self, plan: &Plan) {
+        for step in &plan.steps {
+            self.random = Random::new(step.seed);
+            self.perform(step.action);
         }
+        self.random = Random::new(plan.seed);
         self.reopen();
         for _ in 0..5 {
             self.query();
@@ -140,6 +114,26 @@ impl Case {
         self.verify();
         if self.random.chance(10) && self.events.len() < 100 {
             self.compare_paths();
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Append => self.append(),
+            Action::AppendBatch => self.append_batch(),
+            Action::Repeat => self.repeat(),
+            Action::RepeatBatch => self.repeat_batch(),
+            Action::RepeatSome => self.repeat_some(),
+            Action::Query => self.query(),
+            Action::Read => self.read(),
+            Action::Project => self.project(),
+            Action::Poll => self.poll(),
+            Action::Verify => self.verify(),
+            Action::LookInReadOnly => self.look_in_read_only(),
+            Action::Snapshot => self.snapshot(),
+            Action::Sync => self.sync(),
+            Action::Settle => self.settle(),
+            Action::Reopen => self.reopen(),
         }
     }
 

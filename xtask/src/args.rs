@@ -18,6 +18,8 @@ usage: cargo xtask <task>
   kill --rounds N   kill a writing process N times, and check what it had acknowledged
   model --cases N   run N random cases of a store beside a plain list of events, in release mode; `--seed S` says which
                     one is the first
+  histories --runs N  have several threads use a store at once, N times, in release mode, and check that all they see can
+                    have happened in one order; `--seed S` says which one is the first
   sim --runs N      live N random lives of a store on a machine that crashes and fails, in release mode, from the seed of
                     `--seed S` on; a million crashes take about 180,000 lives, and a single one is told step by step
   loom              run what is lock-free in every order that threads can meet in, up to a bound
@@ -35,6 +37,7 @@ pub(crate) enum Task {
     Bench(Bench),
     Kill { rounds: u32 },
     Model { cases: u64, seed: u64 },
+    Histories { runs: u64, seed: u64 },
     Sim { runs: u64, seed: u64 },
     Loom,
     Fuzz(Fuzz),
@@ -79,6 +82,11 @@ pub(crate) fn parse(args: &[String]) -> Result<Task, Error> {
             Ok(Task::Model { cases: number("--cases", cases)?, seed: number("--seed", seed)? })
         }
         ["model", ..] => Err(Error::Usage("model needs `--cases N [--seed S]`".to_owned())),
+        ["histories", "--runs", runs] => Ok(Task::Histories { runs: number("--runs", runs)?, seed: 1 }),
+        ["histories", "--runs", runs, "--seed", seed] => {
+            Ok(Task::Histories { runs: number("--runs", runs)?, seed: number("--seed", seed)? })
+        }
+        ["histories", ..] => Err(Error::Usage("histories needs `--runs N [--seed S]`".to_owned())),
         ["sim", "--runs", runs] => Ok(Task::Sim { runs: number("--runs", runs)?, seed: 1 }),
         ["sim", "--runs", runs, "--seed", seed] | ["sim", "--seed", seed, "--runs", runs] => {
             Ok(Task::Sim { runs: number("--runs", runs)?, seed: number("--seed", seed)? })
@@ -145,6 +153,8 @@ mod tests {
         assert_eq!(parsed("bench --report lines"), Ok(Task::Bench(Bench::Report("lines".into()))));
         assert_eq!(parsed("model --cases 40"), Ok(Task::Model { cases: 40, seed: 1 }));
         assert_eq!(parsed("model --cases 40 --seed 7"), Ok(Task::Model { cases: 40, seed: 7 }));
+        assert_eq!(parsed("histories --runs 40"), Ok(Task::Histories { runs: 40, seed: 1 }));
+        assert_eq!(parsed("histories --runs 40 --seed 7"), Ok(Task::Histories { runs: 40, seed: 7 }));
         assert_eq!(parsed("sim --runs 40"), Ok(Task::Sim { runs: 40, seed: 1 }));
         assert_eq!(parsed("sim --runs 40 --seed 7"), Ok(Task::Sim { runs: 40, seed: 7 }));
         assert_eq!(parsed("sim --seed 7 --runs 40"), Ok(Task::Sim { runs: 40, seed: 7 }));
@@ -168,14 +178,13 @@ mod tests {
         check_refused("model --seed 1", "model needs `--cases N [--seed S]`");
         check_refused("model --cases 0", "`--cases 0`: not a number");
         check_refused("model --cases 1 --seed x", "`--seed x`: not a number");
-<<<<<<< HEAD
+        check_refused("histories", "histories needs `--runs N [--seed S]`");
+        check_refused("histories --runs 0", "`--runs 0`: not a number");
         check_refused("sim", "sim needs `--runs N [--seed S]`");
         check_refused("sim --runs 0", "`--runs 0`: not a number");
-=======
         check_refused("fuzz json", "fuzz takes nothing, `--target T`");
         check_refused("fuzz --seconds 0", "`--seconds 0`: not a number");
         check_refused("fuzz --seconds", "fuzz takes nothing, `--target T`");
->>>>>>> fuzz
         check_refused("kill --rounds many", "`--rounds many`: not a number");
     }
 }

@@ -14,7 +14,8 @@ const BRANCHES: &str = "20000";
 
 pub(crate) fn run() -> Result<(), Error> {
     let place = target_directory()?.join("loom");
-    let mut test = cargo(&["test", "--lib", "-p", "batpak-index", "-p", "batpak", "--target-dir"]);
+    let mut test =
+        cargo(&["test", "--lib", "-p", "batpak-segment", "-p", "batpak-index", "-p", "batpak", "--target-dir"]);
     test.arg(place).arg("interleavings::");
     test.env("RUSTFLAGS", "--cfg loom").env("LOOM_MAX_PREEMPTIONS", PREEMPTIONS).env("LOOM_MAX_BRANCHES", BRANCHES);
     run_command(&mut test)

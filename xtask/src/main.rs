@@ -41,6 +41,7 @@ fn perform(task: Task) -> Result<(), Error> {
         Task::Bench(task) => bench::run(task)?,
         Task::Kill { rounds } => kill(rounds)?,
         Task::Model { cases, seed } => model(cases, seed)?,
+        Task::Histories { runs, seed } => histories(runs, seed)?,
         Task::Sim { runs, seed } => sim(runs, seed)?,
         Task::Loom => loom::run()?,
         Task::Fuzz(task) => fuzz::run(&task)?,
@@ -56,6 +57,12 @@ fn kill(rounds: u32) -> Result<(), Error> {
 fn model(cases: u64, seed: u64) -> Result<(), Error> {
     let mut test = cargo(&["test", "--release", "-p", "batpak", "--test", "batpak", "model::", "--", "--nocapture"]);
     run(test.env("BATPAK_MODEL_CASES", cases.to_string()).env("BATPAK_MODEL_SEED", seed.to_string()))
+}
+
+fn histories(runs: u64, seed: u64) -> Result<(), Error> {
+    let mut test =
+        cargo(&["test", "--release", "-p", "batpak", "--test", "batpak", "histories::what", "--", "--nocapture"]);
+    run(test.env("BATPAK_HISTORIES_RUNS", runs.to_string()).env("BATPAK_HISTORIES_SEED", seed.to_string()))
 }
 
 fn sim(runs: u64, seed: u64) -> Result<(), Error> {

@@ -63,6 +63,8 @@ mod following;
 mod frame;
 mod header;
 mod inspect;
+#[cfg(all(test, loom))]
+mod interleavings;
 mod layout;
 mod links;
 mod log;
@@ -83,6 +85,7 @@ mod tail;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod view;
+mod waiting;
 mod walk;
 mod watermark;
 mod window;

@@ -8,10 +8,9 @@
 
 use crate::error::{Failure, LogError};
 use crate::file_system::{Clock, File};
-use atomic_wait::{wait, wake_all};
+use crate::waiting::{AtomicBool, AtomicU32, AtomicU64, OnceLock, Ordering, wait, wake_all, yield_now};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A leader that lingers gives way to other threads so often at most, should its clock stand still.
@@ -184,14 +183,14 @@ impl GroupSync {
             if is_over || self.waiting.load(Ordering::Relaxed) >= served || self.failure.get().is_some() {
                 return;
             }
-            std::thread::yield_now();
+            yield_now();
         }
     }
 
     fn wake(&self) {
         // Release: whoever sees the new number sees what was changed before.
         self.ended.fetch_add(1, Ordering::Release);
-        wake_all(&raw const self.ended);
+        wake_all(&self.ended);
     }
 }
 

@@ -61,7 +61,7 @@ impl Case {
     pub(super) fn append_batch(&mut self) {
         self.tick();
         let mut drafts: Vec<Draft> = Vec::new();
-        for _ in 0..self.random.below(self.size.batch) {
+        for _ in 0..self.random.below(self.largest_batch) {
             drafts.push(self.draft(&drafts));
         }
         // Otherwise hardly any large batch would be appended.

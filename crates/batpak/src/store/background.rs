@@ -6,51 +6,9 @@ use crate::store::StoreError;
 use crate::store::config::Threads;
 use crate::store::place::is_due;
 use crate::store::shared::{Shared, Writing};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use crate::store::signal::Next;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
-
-/// How the thread is woken and stopped.
-#[derive(Debug, Default)]
-pub(crate) struct Signal {
-    stop: Mutex<bool>,
-    wake: Condvar,
-    /// Whether the thread waits without a time limit. It says so before it looks for work under the commit lock, so
-    /// whoever adds work under that lock afterwards sees it.
-    idle: AtomicBool,
-    /// There is something to be done at once. The thread takes it back before it looks what that is.
-    due: AtomicBool,
-    /// Everything below this was submitted and is to be durable.
-    wanted: AtomicU64,
-}
-
-impl Signal {
-    /// There is work again. Costs nothing while the thread is awake.
-    pub(crate) fn work(&self) {
-        if self.idle.load(Ordering::Acquire) {
-            self.wake();
-        }
-    }
-
-    /// There is something to be done at once. Costs little while the thread has not taken notice of the last call.
-    pub(crate) fn now(&self) {
-        if !self.due.load(Ordering::Relaxed) && !self.due.swap(true, Ordering::AcqRel) {
-            self.wake();
-        }
-    }
-
-    /// Everything below `sequence` is to be durable soon.
-    pub(crate) fn sync_to(&self, sequence: u64) {
-        self.wanted.fetch_max(sequence, Ordering::AcqRel);
-        self.now();
-    }
-
-    fn wake(&self) {
-        drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner));
-        self.wake.notify_all();
-    }
-}
 
 #[derive(Debug, Default)]
 pub(crate) struct Background {
@@ -82,8 +40,7 @@ impl Background {
     /// Ends the thread and waits for it.
     pub(crate) fn stop(&self, shared: &Shared) {
         if let Some(writing) = shared.writing_or_none() {
-            *writing.signal.stop.lock().unwrap_or_else(PoisonError::into_inner) = true;
-            writing.signal.wake.notify_all();
+            writing.signal.stop();
         }
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
@@ -110,29 +67,10 @@ impl Drop for Ended<'_> {
 fn run(shared: &Shared) {
     let Some(writing) = shared.writing_or_none() else { return };
     let _ended = Ended(shared, writing);
-    let signal = &writing.signal;
-    loop {
-        let stop = signal.stop.lock().unwrap_or_else(PoisonError::into_inner);
-        if *stop {
-            return;
-        }
-        signal.idle.store(true, Ordering::Release);
-        let work = next_work(shared, writing);
-        if work != Work::None {
-            signal.idle.store(false, Ordering::Release);
-        }
+    while let Some(work) = writing.signal.next(|| next_work(shared, writing)) {
         match work {
-            Work::None => {
-                drop(signal.wake.wait(stop).unwrap_or_else(PoisonError::into_inner));
-                signal.idle.store(false, Ordering::Release);
-            }
-            Work::In(left) => drop(signal.wake.wait_timeout(stop, left).unwrap_or_else(PoisonError::into_inner)),
-            Work::Backlog => {
-                drop(stop);
-                shared.work_off(writing);
-            }
+            Work::Backlog => shared.work_off(writing),
             Work::Sync => {
-                drop(stop);
                 if sync(shared, writing).is_err() {
                     return;
                 }
@@ -152,41 +90,37 @@ fn sync(shared: &Shared, writing: &Writing) -> Result<(), StoreError> {
 #[cfg(feature = "testing")]
 pub(crate) fn step(shared: &Shared, writing: &Writing) -> Result<bool, StoreError> {
     match next_work(shared, writing) {
-        Work::None | Work::In(_) => return Ok(false),
-        Work::Backlog => shared.work_off(writing),
-        Work::Sync => sync(shared, writing)?,
+        Next::Nothing | Next::In(_) => return Ok(false),
+        Next::Now(Work::Backlog) => shared.work_off(writing),
+        Next::Now(Work::Sync) => sync(shared, writing)?,
     }
     Ok(true)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Work {
-    None,
-    /// A sync, after this time.
-    In(Duration),
     Sync,
     /// Commits that are queued.
     Backlog,
 }
 
-fn next_work(shared: &Shared, writing: &Writing) -> Work {
-    writing.signal.due.store(false, Ordering::Release);
+fn next_work(shared: &Shared, writing: &Writing) -> Next<Work> {
     let commit = writing.commit();
     let is_empty = commit.backlog.is_empty();
     let since = commit.exposure.since();
     drop(commit);
     if !is_empty {
-        return Work::Backlog;
+        return Next::Now(Work::Backlog);
     }
-    if writing.signal.wanted.load(Ordering::Acquire) > shared.settled() {
-        return Work::Sync;
+    if writing.signal.wanted() > shared.settled() {
+        return Next::Now(Work::Sync);
     }
-    let Some(since) = since else { return Work::None };
+    let Some(since) = since else { return Next::Nothing };
     let policy = &shared.config.sync;
     if is_due(writing.log.unsynced(), policy) {
-        return Work::Sync;
+        return Next::Now(Work::Sync);
     }
     // When half of the interval has gone, so that the sync ends within the whole.
     let left = (since + policy.interval / 2).saturating_sub(shared.config.environment.clock.monotonic());
-    if left.is_zero() { Work::Sync } else { Work::In(left) }
+    if left.is_zero() { Next::Now(Work::Sync) } else { Next::In(left) }
 }

@@ -78,6 +78,8 @@ pub(crate) enum Outcome {
     Appended { first: u64, wait_for: Option<u64>, unsynced: Unsynced },
     /// It repeats an earlier commit, whose first event is this.
     Replayed { first: u64 },
+    /// It repeats a part of an earlier commit, or of several, as far as to this event.
+    PartialReplay { first: usize, item: usize, newest: Option<u64> },
     /// A condition does not hold because of this event; or of none.
     Conflict { entity: String, expected: u64, actual: u64, newest: Option<u64> },
     /// The active segment has no room for it. Nothing was done.
@@ -99,22 +101,25 @@ impl Commit {
         }
     }
 
-    /// The event that an idempotency key belongs to, if the whole batch repeats an earlier commit.
-    fn replayed(&self, proposed: &[Proposed]) -> Result<Option<u64>, StoreError> {
+    /// What a batch comes to of which a key is known: it repeats an earlier commit, as a whole or in part.
+    fn replayed(&self, proposed: &[Proposed]) -> Option<Outcome> {
         let known = |item: usize| {
             let event: &Proposed = &proposed[item];
             event.key.and_then(|key| self.index.key(key).or(event.frozen.key))
         };
-        let Some(first) = (0..proposed.len()).find(|item| known(*item).is_some()) else { return Ok(None) };
-        let Some(base) = known(first).and_then(|sequence| sequence.checked_sub(first as u64)) else {
-            return Err(StoreError::PartialReplay { first, item: 0 });
+        let first = (0..proposed.len()).find(|item| known(*item).is_some())?;
+        let partial = |item| {
+            let newest = (0..proposed.len()).filter_map(known).max();
+            Some(Outcome::PartialReplay { first, item, newest })
         };
-        for (item, event) in proposed.iter().enumerate() {
-            if event.key.is_some() && known(item) != Some(base + item as u64) {
-                return Err(StoreError::PartialReplay { first, item });
-            }
+        let Some(base) = known(first).and_then(|sequence| sequence.checked_sub(first as u64)) else {
+            return partial(0);
+        };
+        let differs = |item: &usize| proposed[*item].key.is_some() && known(*item) != Some(base + *item as u64);
+        match (0..proposed.len()).find(differs) {
+            Some(item) => partial(item),
+            None => Some(Outcome::Replayed { first: base }),
         }
-        Ok(Some(base))
     }
 
     /// Whether an event needs to know something that is frozen and was not looked up.
@@ -197,8 +202,8 @@ impl Commit {
         if self.must_look_up(job) {
             return Ok(Outcome::Unknown);
         }
-        if let Some(first) = self.replayed(&job.proposed)? {
-            return Ok(Outcome::Replayed { first });
+        if let Some(replayed) = self.replayed(&job.proposed) {
+            return Ok(replayed);
         }
         if !log.has_room(&job.frame) {
             return Ok(Outcome::NoRoom);

@@ -27,6 +27,7 @@ mod receipt;
 mod room;
 mod salvage;
 mod shared;
+mod signal;
 mod status;
 #[cfg(feature = "testing")]
 mod stepping;

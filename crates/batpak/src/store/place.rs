@@ -74,17 +74,22 @@ impl Shared {
             Outcome::NoRoom | Outcome::Unknown => return Ok(None),
             Outcome::Replayed { first } => {
                 drop(commit);
-                self.check_same_events(&job.proposed, first)?;
                 let end = first + job.proposed.len() as u64;
+                if let Some((refusal, newest)) = self.different_event(&job.proposed, first)? {
+                    return Ok(Some(self.refused(refusal, Some(newest))));
+                }
                 let waits = job.durability == Durability::Synced || end > self.visible();
                 return Ok(Some(Settled { told: Told::Replayed { first }, wait_for: waits.then_some(end) }));
             }
+            Outcome::PartialReplay { first, item, newest } => {
+                drop(commit);
+                return Ok(Some(self.refused(StoreError::PartialReplay { first, item }, newest)));
+            }
             Outcome::Conflict { entity, expected, actual, newest } => {
                 drop(commit);
-                let unseen = newest.filter(|sequence| *sequence >= self.visible());
-                let newest = newest.map(|sequence| self.row(sequence)).transpose()?.map(|row| row.id);
-                let told = Told::Refused(StoreError::Conflict { entity, expected, actual, newest });
-                return Ok(Some(Settled { told, wait_for: unseen.map(|sequence| sequence + 1) }));
+                let id = newest.map(|sequence| self.row(sequence)).transpose()?.map(|row| row.id);
+                let refusal = StoreError::Conflict { entity, expected, actual, newest: id };
+                return Ok(Some(self.refused(refusal, newest)));
             }
         };
         let end = first + job.receipts.len() as u64;
@@ -119,22 +124,37 @@ impl Shared {
         }
     }
 
-    /// Entity, scope and kind of repeated events are those of the first time.
-    fn check_same_events(&self, proposed: &[Proposed], first: u64) -> Result<(), StoreError> {
+    /// A refusal that rests on the events up to `newest`, which its caller is to see: it waits for them.
+    fn refused(&self, error: StoreError, newest: Option<u64>) -> Settled {
+        let unseen = newest.filter(|sequence| *sequence >= self.visible());
+        Settled { told: Told::Refused(error), wait_for: unseen.map(|sequence| sequence + 1) }
+    }
+
+    /// Entity, scope and kind of repeated events are those of the first time; otherwise what is wrong, and the newest
+    /// event that says so.
+    fn different_event(&self, proposed: &[Proposed], first: u64) -> Result<Option<(StoreError, u64)>, StoreError> {
         let first_keyed = proposed.iter().position(|event| event.key.is_some()).unwrap_or_default();
+        let keyed = first + first_keyed as u64;
         for (item, event) in proposed.iter().enumerate() {
             let sequence = first + item as u64;
-            let row = self.row(sequence)?;
+            let row = match self.row(sequence) {
+                // Its first try would have been behind the last event.
+                Err(StoreError::NotFound { .. }) if item > first_keyed => {
+                    return Ok(Some((StoreError::PartialReplay { first: first_keyed, item }, sequence - 1)));
+                }
+                row => row?,
+            };
             let coordinate = self.coordinate_of(sequence)?;
             if row.kind == event.kind && coordinate == *event.stream.coordinate() {
                 continue;
             }
-            return Err(match event.key {
+            let refusal = match event.key {
                 Some(key) => StoreError::KeyReused { key, event: row.id },
                 None => StoreError::PartialReplay { first: first_keyed, item },
-            });
+            };
+            return Ok(Some((refusal, keyed.max(sequence))));
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The receipts of the first time.

@@ -1,11 +1,11 @@
 //! What all clones of a store and its background thread share.
 
-use crate::store::background::Signal;
 use crate::store::commit::Commit;
 use crate::store::follow::Following;
 use crate::store::freeze::Freezing;
 use crate::store::open::OpenIndexReport;
 use crate::store::random::RandomPool;
+use crate::store::signal::Signal;
 use crate::store::wakers::Wakers;
 use crate::store::watermark::Watermark;
 use crate::store::{StoreConfig, StoreError};
