@@ -72,6 +72,23 @@ fn one_failed_sync_ends_writing() {
     }
 }
 
+/// Whoever opened a store after a failed sync would have lost what it showed, and all that was synced behind it.
+#[test]
+fn what_a_store_shows_after_a_failed_sync_survives_a_power_cut() {
+    let world = World::new();
+    let store = world.open_direct();
+    append(&store, "a", synced());
+    append(&store, "a", written());
+    world.files.plan(Operation::Sync, 1, Fault::Error(io::ErrorKind::Other));
+    failure(store.sync());
+    drop(store);
+    let store = world.open_direct();
+    assert_eq!(visible(&store), 2);
+    assert_eq!(world.events_after_power_cut(), 2);
+    append(&store, "a", synced());
+    assert_eq!(world.events_after_power_cut(), 3);
+}
+
 #[test]
 fn all_who_wait_get_the_first_cause() {
     let world = World::new();
