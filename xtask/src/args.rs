@@ -15,7 +15,9 @@ usage: cargo xtask <task>
   bench --compare   measures batpak beside other stores and writes docs/BENCHMARKS.md; with `--quick`, less of
                     everything, and the report goes below target/
   bench --report F  writes docs/BENCHMARKS.md from the lines of an earlier comparison
-  kill --rounds N   kill a writing process N times, and check what it had acknowledged
+  crash             kill a writing process, cut the power of an ext4 and an xfs under it, make its syncs fail, and check
+                    what it had promised; `--kills N`, `--ext4 N`, `--xfs N` and `--failed-syncs N` say how often, and
+                    what is asked for so is an error where it cannot be done; `--seed S` repeats a run
   model --cases N   run N random cases of a store beside a plain list of events, in release mode; `--seed S` says which
                     one is the first
   loom              run what is lock-free in every order that threads can meet in, up to a bound
@@ -29,7 +31,7 @@ pub(crate) enum Task {
     Ci,
     PerfGates,
     Bench(Bench),
-    Kill { rounds: u32 },
+    Crash(Crash),
     Model { cases: u64, seed: u64 },
     Loom,
 }
@@ -42,6 +44,16 @@ pub(crate) enum Bench {
     },
     /// The report alone, from a file of lines.
     Report(PathBuf),
+}
+
+/// How often, where that is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Crash {
+    pub(crate) kills: Option<u32>,
+    pub(crate) ext4: Option<u32>,
+    pub(crate) xfs: Option<u32>,
+    pub(crate) failed_syncs: Option<u32>,
+    pub(crate) seed: Option<u64>,
 }
 
 pub(crate) fn parse(args: &[String]) -> Result<Task, Error> {
@@ -57,14 +69,13 @@ pub(crate) fn parse(args: &[String]) -> Result<Task, Error> {
         ["bench", "--compare", "--quick"] => Ok(Task::Bench(Bench::Compare { quick: true })),
         ["bench", "--report", file] => Ok(Task::Bench(Bench::Report(file.into()))),
         ["bench", ..] => Err(Error::Usage("bench takes nothing, `--compare [--quick]` or `--report FILE`".to_owned())),
-        ["kill", "--rounds", count] => Ok(Task::Kill { rounds: rounds(count)? }),
+        ["crash", options @ ..] => crash(options).map(Task::Crash),
         ["model", "--cases", cases] => Ok(Task::Model { cases: number("--cases", cases)?, seed: 1 }),
         ["model", "--cases", cases, "--seed", seed] => {
             Ok(Task::Model { cases: number("--cases", cases)?, seed: number("--seed", seed)? })
         }
         ["model", ..] => Err(Error::Usage("model needs `--cases N [--seed S]`".to_owned())),
         ["loom"] => Ok(Task::Loom),
-        ["kill", ..] => Err(Error::Usage("kill needs `--rounds N`".to_owned())),
         [] => Err(Error::Usage("no task given".to_owned())),
         _ => Err(Error::Usage(format!("no such task: `{}`", words.join(" ")))),
     }
@@ -75,16 +86,31 @@ fn number(option: &str, value: &str) -> Result<u64, Error> {
     parsed.ok_or_else(|| Error::Usage(format!("`{option} {value}`: not a number from 1 to {}", u64::MAX)))
 }
 
-fn rounds(count: &str) -> Result<u32, Error> {
-    match count.parse() {
-        Ok(rounds) if rounds > 0 => Ok(rounds),
-        _ => Err(Error::Usage(format!("`--rounds {count}`: not a number from 1 to {}", u32::MAX))),
+fn crash(options: &[&str]) -> Result<Crash, Error> {
+    let mut crash = Crash::default();
+    for option in options.chunks(2) {
+        match option {
+            ["--kills", count] => crash.kills = Some(rounds("--kills", count)?),
+            ["--ext4", count] => crash.ext4 = Some(rounds("--ext4", count)?),
+            ["--xfs", count] => crash.xfs = Some(rounds("--xfs", count)?),
+            ["--failed-syncs", count] => crash.failed_syncs = Some(rounds("--failed-syncs", count)?),
+            ["--seed", seed] => crash.seed = Some(number("--seed", seed)?),
+            _ => {
+                let takes = "`--kills N`, `--ext4 N`, `--xfs N`, `--failed-syncs N` and `--seed S`";
+                return Err(Error::Usage(format!("crash takes {takes}")));
+            }
+        }
     }
+    Ok(crash)
+}
+
+fn rounds(option: &str, count: &str) -> Result<u32, Error> {
+    count.parse().map_err(|_| Error::Usage(format!("`{option} {count}`: not a number from 0 to {}", u32::MAX)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Bench, Task, parse};
+    use super::{Bench, Crash, Task, parse};
 
     fn parsed(line: &str) -> Result<Task, String> {
         let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
@@ -112,7 +138,11 @@ mod tests {
         assert_eq!(parsed("model --cases 40"), Ok(Task::Model { cases: 40, seed: 1 }));
         assert_eq!(parsed("model --cases 40 --seed 7"), Ok(Task::Model { cases: 40, seed: 7 }));
         assert_eq!(parsed("loom"), Ok(Task::Loom));
-        assert_eq!(parsed("kill --rounds 40"), Ok(Task::Kill { rounds: 40 }));
+        assert_eq!(parsed("crash"), Ok(Task::Crash(Crash::default())));
+        let some = Crash { kills: Some(0), xfs: Some(3), ..Crash::default() };
+        assert_eq!(parsed("crash --xfs 3 --kills 0"), Ok(Task::Crash(some)));
+        let others = Crash { ext4: Some(1), failed_syncs: Some(2), seed: Some(7), ..Crash::default() };
+        assert_eq!(parsed("crash --ext4 1 --failed-syncs 2 --seed 7"), Ok(Task::Crash(others)));
     }
 
     #[test]
@@ -121,13 +151,13 @@ mod tests {
         check_refused("lnit", "no such task: `lnit`");
         check_refused("lint --fast", "no such task: `lint --fast`");
         check_refused("bench --quick", "bench takes nothing, `--compare [--quick]`");
-        check_refused("kill", "kill needs `--rounds N`");
-        check_refused("kill --rounds", "kill needs `--rounds N`");
-        check_refused("kill --rounds 0", "`--rounds 0`: not a number");
+        check_refused("crash --ext4", "crash takes `--kills N`, `--ext4 N`");
+        check_refused("crash 5", "crash takes `--kills N`, `--ext4 N`");
+        check_refused("crash --xfs -1", "`--xfs -1`: not a number");
         check_refused("model", "model needs `--cases N [--seed S]`");
         check_refused("model --seed 1", "model needs `--cases N [--seed S]`");
         check_refused("model --cases 0", "`--cases 0`: not a number");
         check_refused("model --cases 1 --seed x", "`--seed x`: not a number");
-        check_refused("kill --rounds many", "`--rounds many`: not a number");
+        check_refused("crash --kills many", "`--kills many`: not a number");
     }
 }

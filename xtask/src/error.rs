@@ -25,6 +25,8 @@ pub(crate) enum Error {
     Marker { path: String, message: String },
     #[error("{path} was not drawn: {message}")]
     Plot { path: String, message: String },
+    #[error("{asked} was asked for and cannot be done: {reason}")]
+    CannotBeDone { asked: &'static str, reason: String },
     #[error("lint: {0} found")]
     Findings(usize),
 }
