@@ -4,7 +4,7 @@ use crate::support::{
     Fault, KIND, Operation, World, append, at, check_usable, item, keyed, settle, synced, visible, written,
 };
 use batpak::prelude::*;
-use batpak::store::{StoreError, WritePath};
+use batpak::store::{FileSystem, StoreError, WritePath};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Barrier;
@@ -70,6 +70,44 @@ fn one_failed_sync_ends_writing() {
         check_usable(&world.with_files(world.files.after_power_cut()).open(), 1);
         check_usable(&world.open(), 3);
     }
+}
+
+/// Whoever opened a store after a failed sync would have lost what it showed, and all that was synced behind it.
+#[test]
+fn what_a_store_shows_after_a_failed_sync_survives_a_power_cut() {
+    let world = World::new();
+    let store = world.open_direct();
+    append(&store, "a", synced());
+    append(&store, "a", written());
+    world.files.plan(Operation::Sync, 1, Fault::Error(io::ErrorKind::Other));
+    failure(store.sync());
+    drop(store);
+    let store = world.open_direct();
+    assert_eq!(visible(&store), 2);
+    assert_eq!(world.events_after_power_cut(), 2);
+    append(&store, "a", synced());
+    assert_eq!(world.events_after_power_cut(), 3);
+}
+
+/// A disk that is gone cannot be read any more either.
+#[test]
+fn an_append_that_cannot_look_up_its_entity_after_a_failure_gets_the_first_cause() {
+    let world = World::new();
+    let store = Store::open(world.config().with_segment_max_bytes(512)).expect("opens");
+    for entity in ["a", "b", "c", "d", "e", "f"] {
+        append(&store, entity, written());
+    }
+    store.close().expect("closes");
+    let store = world.open();
+    world.files.plan(Operation::Sync, 1, Fault::Error(io::ErrorKind::Other));
+    let (reason, _) = failure(store.append_batch([item("f", synced())]));
+    let memory = world.files.memory();
+    for path in memory.files().iter().filter(|path| path.extension().is_some_and(|extension| extension == "fbat")) {
+        memory.remove_file(path).expect("it is there");
+    }
+    assert_eq!(failure(try_append(&store, written())), (reason.clone(), false));
+    let submitted = store.submit(&at("a"), KIND, &"a", written()).and_then(batpak::store::Ticket::wait);
+    assert_eq!(failure(submitted), (reason, false));
 }
 
 #[test]

@@ -80,6 +80,8 @@ fn what_was_cut_does_not_come_back_when_the_sync_of_the_repair_failed() {
     append(&log, &[&[8; 700]]);
     let fs = fs.after_kill();
     flip(&fs, 0, lost.offset + 9);
+    // That before the repair, whose outcome does not count, and that of the repair.
+    fs.plan(When::Next(Operation::Sync), Fault::Once(ErrorKind::Other));
     fs.plan(When::Next(Operation::Sync), Fault::Once(ErrorKind::Other));
     open_in(&fs.environment(), DIRECT).unwrap_err();
     let (log, _) = open(&fs, DIRECT);

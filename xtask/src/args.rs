@@ -15,7 +15,9 @@ usage: cargo xtask <task>
   bench --compare   measures batpak beside other stores and writes docs/BENCHMARKS.md; with `--quick`, less of
                     everything, and the report goes below target/
   bench --report F  writes docs/BENCHMARKS.md from the lines of an earlier comparison
-  kill --rounds N   kill a writing process N times, and check what it had acknowledged
+  crash             kill a writing process, cut the power of an ext4 and an xfs under it, make its syncs fail, and check
+                    what it had promised; `--kills N`, `--ext4 N`, `--xfs N` and `--failed-syncs N` say how often, and
+                    what is asked for so is an error where it cannot be done; `--seed S` repeats a run
   model --cases N   run N random cases of a store beside a plain list of events, in release mode; `--seed S` says which
                     one is the first
   histories --runs N  have several threads use a store at once, N times, in release mode, and check that all they see can
@@ -35,7 +37,7 @@ pub(crate) enum Task {
     Ci,
     PerfGates,
     Bench(Bench),
-    Kill { rounds: u32 },
+    Crash(Crash),
     Model { cases: u64, seed: u64 },
     Histories { runs: u64, seed: u64 },
     Sim { runs: u64, seed: u64 },
@@ -63,6 +65,16 @@ pub(crate) enum Bench {
     Report(PathBuf),
 }
 
+/// How often, where that is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Crash {
+    pub(crate) kills: Option<u32>,
+    pub(crate) ext4: Option<u32>,
+    pub(crate) xfs: Option<u32>,
+    pub(crate) failed_syncs: Option<u32>,
+    pub(crate) seed: Option<u64>,
+}
+
 pub(crate) fn parse(args: &[String]) -> Result<Task, Error> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
@@ -76,7 +88,7 @@ pub(crate) fn parse(args: &[String]) -> Result<Task, Error> {
         ["bench", "--compare", "--quick"] => Ok(Task::Bench(Bench::Compare { quick: true })),
         ["bench", "--report", file] => Ok(Task::Bench(Bench::Report(file.into()))),
         ["bench", ..] => Err(Error::Usage("bench takes nothing, `--compare [--quick]` or `--report FILE`".to_owned())),
-        ["kill", "--rounds", count] => Ok(Task::Kill { rounds: rounds("--rounds", count)? }),
+        ["crash", options @ ..] => crash(options).map(Task::Crash),
         ["model", "--cases", cases] => Ok(Task::Model { cases: number("--cases", cases)?, seed: 1 }),
         ["model", "--cases", cases, "--seed", seed] => {
             Ok(Task::Model { cases: number("--cases", cases)?, seed: number("--seed", seed)? })
@@ -94,7 +106,6 @@ pub(crate) fn parse(args: &[String]) -> Result<Task, Error> {
         ["sim", ..] => Err(Error::Usage("sim needs `--runs N [--seed S]`".to_owned())),
         ["loom"] => Ok(Task::Loom),
         ["fuzz", options @ ..] => fuzz(options).map(Task::Fuzz),
-        ["kill", ..] => Err(Error::Usage("kill needs `--rounds N`".to_owned())),
         [] => Err(Error::Usage("no task given".to_owned())),
         _ => Err(Error::Usage(format!("no such task: `{}`", words.join(" ")))),
     }
@@ -105,7 +116,9 @@ fn fuzz(options: &[&str]) -> Result<Fuzz, Error> {
     for option in options.chunks(2) {
         match option {
             ["--target", target] => task.target = Some((*target).to_owned()),
-            ["--seconds", seconds] => task.seconds = rounds("--seconds", seconds)?,
+            ["--seconds", seconds] => {
+                task.seconds = u32::try_from(number("--seconds", seconds)?).unwrap_or(u32::MAX);
+            }
             _ => return Err(Error::Usage("fuzz takes nothing, `--target T` and `--seconds N`".to_owned())),
         }
     }
@@ -117,16 +130,31 @@ fn number(option: &str, value: &str) -> Result<u64, Error> {
     parsed.ok_or_else(|| Error::Usage(format!("`{option} {value}`: not a number from 1 to {}", u64::MAX)))
 }
 
-fn rounds(option: &str, count: &str) -> Result<u32, Error> {
-    match count.parse() {
-        Ok(rounds) if rounds > 0 => Ok(rounds),
-        _ => Err(Error::Usage(format!("`{option} {count}`: not a number from 1 to {}", u32::MAX))),
+fn crash(options: &[&str]) -> Result<Crash, Error> {
+    let mut crash = Crash::default();
+    for option in options.chunks(2) {
+        match option {
+            ["--kills", count] => crash.kills = Some(rounds("--kills", count)?),
+            ["--ext4", count] => crash.ext4 = Some(rounds("--ext4", count)?),
+            ["--xfs", count] => crash.xfs = Some(rounds("--xfs", count)?),
+            ["--failed-syncs", count] => crash.failed_syncs = Some(rounds("--failed-syncs", count)?),
+            ["--seed", seed] => crash.seed = Some(number("--seed", seed)?),
+            _ => {
+                let takes = "`--kills N`, `--ext4 N`, `--xfs N`, `--failed-syncs N` and `--seed S`";
+                return Err(Error::Usage(format!("crash takes {takes}")));
+            }
+        }
     }
+    Ok(crash)
+}
+
+fn rounds(option: &str, count: &str) -> Result<u32, Error> {
+    count.parse().map_err(|_| Error::Usage(format!("`{option} {count}`: not a number from 0 to {}", u32::MAX)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Bench, Fuzz, Task, parse};
+    use super::{Bench, Crash, Fuzz, Task, parse};
 
     fn parsed(line: &str) -> Result<Task, String> {
         let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
@@ -159,10 +187,14 @@ mod tests {
         assert_eq!(parsed("sim --runs 40 --seed 7"), Ok(Task::Sim { runs: 40, seed: 7 }));
         assert_eq!(parsed("sim --seed 7 --runs 40"), Ok(Task::Sim { runs: 40, seed: 7 }));
         assert_eq!(parsed("loom"), Ok(Task::Loom));
+        assert_eq!(parsed("crash"), Ok(Task::Crash(Crash::default())));
+        let some = Crash { kills: Some(0), xfs: Some(3), ..Crash::default() };
+        assert_eq!(parsed("crash --xfs 3 --kills 0"), Ok(Task::Crash(some)));
+        let others = Crash { ext4: Some(1), failed_syncs: Some(2), seed: Some(7), ..Crash::default() };
+        assert_eq!(parsed("crash --ext4 1 --failed-syncs 2 --seed 7"), Ok(Task::Crash(others)));
         assert_eq!(parsed("fuzz"), Ok(Task::Fuzz(Fuzz { target: None, seconds: 60 })));
         let one = Fuzz { target: Some("json".to_owned()), seconds: 5 };
         assert_eq!(parsed("fuzz --seconds 5 --target json"), Ok(Task::Fuzz(one)));
-        assert_eq!(parsed("kill --rounds 40"), Ok(Task::Kill { rounds: 40 }));
     }
 
     #[test]
@@ -171,9 +203,9 @@ mod tests {
         check_refused("lnit", "no such task: `lnit`");
         check_refused("lint --fast", "no such task: `lint --fast`");
         check_refused("bench --quick", "bench takes nothing, `--compare [--quick]`");
-        check_refused("kill", "kill needs `--rounds N`");
-        check_refused("kill --rounds", "kill needs `--rounds N`");
-        check_refused("kill --rounds 0", "`--rounds 0`: not a number");
+        check_refused("crash --ext4", "crash takes `--kills N`, `--ext4 N`");
+        check_refused("crash 5", "crash takes `--kills N`, `--ext4 N`");
+        check_refused("crash --xfs -1", "`--xfs -1`: not a number");
         check_refused("model", "model needs `--cases N [--seed S]`");
         check_refused("model --seed 1", "model needs `--cases N [--seed S]`");
         check_refused("model --cases 0", "`--cases 0`: not a number");
@@ -186,5 +218,6 @@ mod tests {
         check_refused("fuzz --seconds 0", "`--seconds 0`: not a number");
         check_refused("fuzz --seconds", "fuzz takes nothing, `--target T`");
         check_refused("kill --rounds many", "`--rounds many`: not a number");
+        check_refused("crash --kills many", "`--kills many`: not a number");
     }
 }

@@ -29,6 +29,8 @@ pub(crate) enum Error {
     Missing { what: &'static str, install: &'static str },
     #[error("fuzz: {targets} failed")]
     Broken { targets: String },
+    #[error("{asked} was asked for and cannot be done: {reason}")]
+    CannotBeDone { asked: &'static str, reason: String },
     #[error("lint: {0} found")]
     Findings(usize),
 }

@@ -118,6 +118,12 @@ pub trait File: Debug + Send + Sync {
     /// What the system reports; after one, nothing may be assumed about what is durable.
     fn sync(&self) -> io::Result<()>;
 
+    /// Forgets what is cached of the file from offset `from` on, as far as the system can, so that it is read from the
+    /// disk again. What was not written there yet is kept.
+    fn forget_cached(&self, from: u64) {
+        let _ = from;
+    }
+
     /// Maps the first `len` bytes for reading. They must not be changed or cut off from then on, while the file may
     /// grow behind them. `None` where the file system cannot.
     ///

@@ -158,6 +158,12 @@ impl File for RealFile {
         })
     }
 
+    /// It keeps what somebody maps.
+    #[cfg(target_os = "linux")]
+    fn forget_cached(&self, from: u64) {
+        let _ = rustix::fs::fadvise(&self.0, from, None, rustix::fs::Advice::DontNeed);
+    }
+
     #[cfg(unix)]
     fn map_shared(&self, len: u64) -> io::Result<Option<Box<dyn SharedMapping>>> {
         crate::mapping::map_shared(&self.0, len).map(Some)

@@ -16,6 +16,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// As much of a file as a system keeps or forgets as one piece, which begins at a multiple of its length.
+const CACHED_TOGETHER: u64 = 8 << 20;
+
 /// What opening a log found and mended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -239,12 +242,27 @@ fn rewrite(env: &Environment, path: &Path, scan: &Scan, new: &[u8]) -> Result<Ar
     let zeros = vec![0; index(len.saturating_sub(chain.at + new.len() as u64))];
     let file = env.file_system.open(path, OpenMode::Write).map_err(LogError::io("open", path))?;
     let mut at = chain.at - kept.len() as u64;
+    forget_cached(&*file, at, chain.last);
     for part in [kept, new, &zeros] {
         write_full(&*file, part, at).map_err(LogError::io("write", path))?;
         at += part.len() as u64;
     }
     file.sync().map_err(LogError::io("sync", path))?;
     Ok(file)
+}
+
+/// Forgets what is cached of a file that is to be rewritten from offset `from` on.
+///
+/// Where a write to a block that was only reserved has failed, ext4 leaves the block reserved on the disk and keeps a
+/// page in its cache that says it was written. What is then written over that page is synced, and reads as zeros after
+/// a power cut. Only a page that was read anew is written in full.
+fn forget_cached(file: &dyn File, from: u64, last: Last) {
+    // Only what is clean is forgotten. Whether this succeeds says nothing; all of it is written again. What a close has
+    // synced is clean.
+    if last != Last::Close {
+        let _ = file.sync();
+    }
+    file.forget_cached(from - from % CACHED_TOGETHER);
 }
 
 /// The link of a segment that was made and never begun.

@@ -3,7 +3,7 @@
 //! What counts are segments: the lock and derived files are passed on as they are.
 
 use batpak::store::{DirectoryEntry, File, FileSystem, Lock, MemoryFileSystem, OpenMode};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -40,6 +40,8 @@ struct State {
     names: BTreeMap<PathBuf, u64>,
     durable_names: BTreeMap<PathBuf, u64>,
     durable: BTreeMap<u64, Vec<u8>>,
+    /// Files whose sync has failed: further ones succeed and write nothing, until what is cached was forgotten.
+    stuck: BTreeSet<u64>,
     next: u64,
 }
 
@@ -323,12 +325,29 @@ impl File for TestFile {
             state.permits = state.permits.saturating_sub(1);
         }
         drop(state);
-        self.control.check(Operation::Sync)?;
+        if let Err(error) = self.control.check(Operation::Sync) {
+            self.control.state().stuck.insert(self.number);
+            return Err(error);
+        }
         let mut state = self.control.state();
-        state.durable.insert(self.number, content);
+        if !state.stuck.contains(&self.number) {
+            state.durable.insert(self.number, content);
+        }
         state.syncs += 1;
         drop(state);
         self.control.changed.notify_all();
         Ok(())
+    }
+
+    /// What was stuck is gone: what is not durable reads as zeros.
+    fn forget_cached(&self, _from: u64) {
+        let mut state = self.control.state();
+        if !state.stuck.remove(&self.number) {
+            return;
+        }
+        let mut bytes = state.durable.get(&self.number).cloned().unwrap_or_default();
+        let len = self.file.len().and_then(|len| usize::try_from(len).map_err(io::Error::other));
+        bytes.resize(len.expect("it is in memory"), 0);
+        self.file.write_at(&bytes, 0).expect("it is in memory");
     }
 }

@@ -7,7 +7,8 @@ use crate::store::read::decode_at;
 use crate::store::shared::Shared;
 use batpak_core::EventHash;
 use batpak_index::{EntityHead, Row};
-use batpak_segment::Position;
+use batpak_segment::{LogError, Position};
+use std::sync::Arc;
 
 /// What is in parts about an event that is proposed, as far as it was looked up.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,6 +24,17 @@ pub(crate) struct Frozen {
 impl Shared {
     /// Looks up what the job needs that is not live; `all` of it, or what it seems to need.
     pub(crate) fn look_up(&self, job: &mut Job, all: bool) -> Result<(), StoreError> {
+        // A disk that has failed may not be read any more: the failure is what the caller is told.
+        self.look_up_frozen(job, all).map_err(|error| self.failure().unwrap_or(error))
+    }
+
+    /// Why nothing is accepted any more.
+    fn failure(&self) -> Option<StoreError> {
+        let cause = self.writing_or_none()?.log.failure()?;
+        Some(LogError::Failed { cause: Arc::clone(cause) }.into())
+    }
+
+    fn look_up_frozen(&self, job: &mut Job, all: bool) -> Result<(), StoreError> {
         let needs = |event: &Proposed| all || event.key.is_some() || !event.stream.is_live();
         if !job.proposed.iter().any(needs) {
             return Ok(());
