@@ -21,6 +21,8 @@ usage: cargo xtask <task>
   sim --runs N      live N random lives of a store on a machine that crashes and fails, in release mode, from the seed of
                     `--seed S` on; a million crashes take about 180,000 lives, and a single one is told step by step
   loom              run what is lock-free in every order that threads can meet in, up to a bound
+  planted           plant the faults of tests/planted in a copy of the sources, one after the other, and see that a test
+                    finds each; `--only NAME` plants one
   help              this text";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,7 @@ pub(crate) enum Task {
     Model { cases: u64, seed: u64 },
     Sim { runs: u64, seed: u64 },
     Loom,
+    Planted { only: Option<String> },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +75,9 @@ pub(crate) fn parse(args: &[String]) -> Result<Task, Error> {
         }
         ["sim", ..] => Err(Error::Usage("sim needs `--runs N [--seed S]`".to_owned())),
         ["loom"] => Ok(Task::Loom),
+        ["planted"] => Ok(Task::Planted { only: None }),
+        ["planted", "--only", name] => Ok(Task::Planted { only: Some((*name).to_owned()) }),
+        ["planted", ..] => Err(Error::Usage("planted takes nothing or `--only NAME`".to_owned())),
         ["kill", ..] => Err(Error::Usage("kill needs `--rounds N`".to_owned())),
         [] => Err(Error::Usage("no task given".to_owned())),
         _ => Err(Error::Usage(format!("no such task: `{}`", words.join(" ")))),
@@ -123,6 +129,8 @@ mod tests {
         assert_eq!(parsed("sim --runs 40 --seed 7"), Ok(Task::Sim { runs: 40, seed: 7 }));
         assert_eq!(parsed("sim --seed 7 --runs 40"), Ok(Task::Sim { runs: 40, seed: 7 }));
         assert_eq!(parsed("loom"), Ok(Task::Loom));
+        assert_eq!(parsed("planted"), Ok(Task::Planted { only: None }));
+        assert_eq!(parsed("planted --only x"), Ok(Task::Planted { only: Some("x".to_owned()) }));
         assert_eq!(parsed("kill --rounds 40"), Ok(Task::Kill { rounds: 40 }));
     }
 
@@ -141,6 +149,7 @@ mod tests {
         check_refused("model --cases 1 --seed x", "`--seed x`: not a number");
         check_refused("sim", "sim needs `--runs N [--seed S]`");
         check_refused("sim --runs 0", "`--runs 0`: not a number");
+        check_refused("planted --only", "planted takes nothing or `--only NAME`");
         check_refused("kill --rounds many", "`--rounds many`: not a number");
     }
 }

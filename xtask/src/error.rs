@@ -27,6 +27,10 @@ pub(crate) enum Error {
     Plot { path: String, message: String },
     #[error("lint: {0} found")]
     Findings(usize),
+    #[error("the tool `{tool}` fails without any fault: {what}")]
+    Tool { tool: &'static str, what: String },
+    #[error("planted: {0} not found")]
+    NotFound(usize),
 }
 
 impl Error {

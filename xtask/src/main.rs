@@ -8,6 +8,7 @@ mod command;
 mod error;
 mod lint;
 mod loom;
+mod planted;
 mod report;
 mod source;
 mod without_std;
@@ -42,6 +43,7 @@ fn perform(task: Task) -> Result<(), Error> {
         Task::Model { cases, seed } => model(cases, seed)?,
         Task::Sim { runs, seed } => sim(runs, seed)?,
         Task::Loom => loom::run()?,
+        Task::Planted { only } => planted::run(only.as_deref())?,
     }
     Ok(())
 }
