@@ -16,6 +16,14 @@ pub(crate) struct Tool {
 
 pub(crate) const TOOLS: &[Tool] = &[
     Tool {
+        name: "core",
+        package: "batpak-core",
+        test: "core",
+        filter: None,
+        environment: &[],
+        crates: &["batpak-core"],
+    },
+    Tool {
         name: "segment",
         package: "batpak-segment",
         test: "segment",
@@ -29,7 +37,7 @@ pub(crate) const TOOLS: &[Tool] = &[
         test: "index",
         filter: None,
         environment: &[],
-        crates: &["batpak-core", "batpak-index"],
+        crates: &["batpak-index"],
     },
     Tool {
         name: "simulator",
@@ -43,6 +51,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool { name: "format", package: "batpak", test: "format", filter: None, environment: &[], crates: EVERY },
 ];
 
+/// What a store is made of.
 const EVERY: &[&str] = &["batpak-core", "batpak-segment", "batpak-index", "batpak"];
 
 impl Tool {
