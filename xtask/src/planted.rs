@@ -54,7 +54,9 @@ fn try_without_fault(sources: &Sources) -> Result<(), Error> {
     for tool in TOOLS {
         let begun = Instant::now();
         match trial::of(tool, sources, "none")? {
-            Outcome::Passed => report::line(format!("planted: {:<9} {}, no fault", tool.name, seconds(begun.elapsed()))),
+            Outcome::Passed => {
+                report::line(format!("planted: {:<9} {}, no fault", tool.name, seconds(begun.elapsed())));
+            }
             outcome => return Err(Error::Tool { tool: tool.name, what: outcome.to_string() }),
         }
     }

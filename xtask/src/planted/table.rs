@@ -15,8 +15,14 @@ pub(crate) struct Row {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// By the first tool that noticed, building included.
-    Found { tool: &'static str, what: String, after: Duration },
-    NotFound { after: Duration },
+    Found {
+        tool: &'static str,
+        what: String,
+        after: Duration,
+    },
+    NotFound {
+        after: Duration,
+    },
     DoesNotApply,
     DoesNotBuild,
 }

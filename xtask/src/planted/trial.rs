@@ -50,23 +50,26 @@ pub(crate) fn of(tool: &Tool, sources: &Sources, fault: &str) -> Result<Outcome,
     let log = sources.log(fault, tool.name);
     let mut out = File::create(&log).map_err(|source| failed(&log, source))?;
     let errors = out.try_clone().map_err(|source| failed(&log, source))?;
-    let mut test = Command::new(&program);
+    let started = command(tool, sources, &program)?.stdout(Stdio::piped()).stderr(errors).spawn();
+    let not_run = |source| Error::Start { command: tool.line(), source };
+    let mut child = Running(started.map_err(not_run)?);
+    let lines = child.0.stdout.take().map(lines_of);
+    if let Some(outcome) = lines.and_then(|lines| watch(&lines, &mut out)) {
+        return Ok(outcome);
+    }
+    let status = child.0.wait().map_err(not_run)?;
+    Ok(if status.success() { Outcome::Passed } else { Outcome::Died })
+}
+
+/// How a tool is run.
+fn command(tool: &Tool, sources: &Sources, program: &Path) -> Result<Command, Error> {
+    let mut test = Command::new(program);
     test.args(tool.filter).envs(tool.environment.iter().copied());
     // Where cargo would run it.
     test.current_dir(sources.root().join("crates").join(tool.package));
     // What it leaves when it is ended early is removed with this.
     test.env("TMPDIR", sources.emptied("files")?);
-    let start = |source| Error::Start { command: line(&test), source };
-    let mut child = Running(test.stdout(Stdio::piped()).stderr(errors).spawn().map_err(start)?);
-    let lines = child.0.stdout.take().map(lines_of);
-    let watched = lines.map_or(Some(Outcome::Died), |lines| watch(&lines, &mut out));
-    match watched {
-        Some(outcome) => Ok(outcome),
-        None => {
-            let status = child.0.wait().map_err(|source| Error::Start { command: tool.line(), source })?;
-            Ok(if status.success() { Outcome::Passed } else { Outcome::Died })
-        }
-    }
+    Ok(test)
 }
 
 /// A process that is not left behind.
