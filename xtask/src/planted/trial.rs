@@ -65,6 +65,9 @@ pub(crate) fn of(tool: &Tool, sources: &Sources, fault: &str) -> Result<Outcome,
 fn command(tool: &Tool, sources: &Sources, program: &Path) -> Result<Command, Error> {
     let mut test = Command::new(program);
     test.args(tool.filter).envs(tool.environment.iter().copied());
+    // Why a test has failed is told at once. Several threads tell a test's name and how it ended in one line.
+    let threads = thread::available_parallelism().map_or(2, |threads| threads.get().max(2));
+    test.arg("--nocapture").env("RUST_TEST_THREADS", threads.to_string());
     // Where cargo would run it.
     test.current_dir(sources.root().join("crates").join(tool.package));
     // What it leaves when it is ended early is removed with this.
