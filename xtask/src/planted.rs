@@ -25,7 +25,7 @@ use trial::Outcome;
 pub(crate) fn run(only: Option<&str>) -> Result<(), Error> {
     let faults = chosen(faults::all()?, only)?;
     let sources = Sources::copied_to(&target_directory()?.join("planted"))?;
-    TOOLS.iter().for_each(|tool| report::line(format!("planted: {:<9} {}", tool.name, tool.line())));
+    TOOLS.iter().for_each(|tool| report::line(format!("planted: {:<10} {}", tool.name, tool.line())));
     if only.is_none() {
         try_without_fault(&sources)?;
     }
@@ -55,7 +55,7 @@ fn try_without_fault(sources: &Sources) -> Result<(), Error> {
         let begun = Instant::now();
         match trial::of(tool, sources, "none")? {
             Outcome::Passed => {
-                report::line(format!("planted: {:<9} {}, no fault", tool.name, seconds(begun.elapsed())));
+                report::line(format!("planted: {:<10} {}, no fault", tool.name, seconds(begun.elapsed())));
             }
             outcome => return Err(Error::Tool { tool: tool.name, what: outcome.to_string() }),
         }

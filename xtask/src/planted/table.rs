@@ -37,7 +37,7 @@ impl Display for Row {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let fault = &self.fault;
         match &self.verdict {
-            Verdict::Found { tool, what, after } => write!(f, "{fault:<36} {} {tool:<9} {what}", seconds(*after)),
+            Verdict::Found { tool, what, after } => write!(f, "{fault:<36} {} {tool:<10} {what}", seconds(*after)),
             Verdict::NotFound { after } => write!(f, "{fault:<36} {} NOT FOUND", seconds(*after)),
             Verdict::DoesNotApply => write!(f, "{fault:<36} {:>8} DOES NOT APPLY", ""),
             Verdict::DoesNotBuild => write!(f, "{fault:<36} {:>8} DOES NOT BUILD", ""),
@@ -48,7 +48,7 @@ impl Display for Row {
 /// All of them, and how many were found.
 pub(crate) fn of(rows: &[Row]) -> String {
     let found = rows.iter().filter(|row| row.verdict.is_found()).count();
-    let head = format!("{:<36} {:>8} {:<9} {}", "fault", "after", "found by", "which test");
+    let head = format!("{:<36} {:>8} {:<10} {}", "fault", "after", "found by", "which test");
     let lines = rows.iter().map(Row::to_string);
     let sum = format!("{found} of {} faults were found", rows.len());
     [head].into_iter().chain(lines).chain([sum]).collect::<Vec<_>>().join("\n")
@@ -67,7 +67,7 @@ mod tests {
         let rows = verdicts.map(|verdict| Row { fault: "fault".to_owned(), verdict });
         let table = of(&rows);
         let lines: Vec<&str> = table.lines().collect();
-        assert!(lines[1].ends_with("2.5 s segment   sync::fails"), "{table}");
+        assert!(lines[1].ends_with("2.5 s segment    sync::fails"), "{table}");
         assert!(lines[2].ends_with("2.5 s NOT FOUND"), "{table}");
         assert!(lines[3].ends_with("DOES NOT APPLY") && lines[4].ends_with("DOES NOT BUILD"), "{table}");
         assert_eq!(lines[5], "1 of 4 faults were found");

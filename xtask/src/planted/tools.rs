@@ -44,11 +44,19 @@ pub(crate) const TOOLS: &[Tool] = &[
         package: "batpak",
         test: "sim",
         filter: Some("what_was"),
-        environment: &[("BATPAK_SIM_RUNS", "4000")],
+        environment: &[("BATPAK_SIM_RUNS", "1000")],
         crates: EVERY,
     },
     Tool { name: "store", package: "batpak", test: "batpak", filter: None, environment: &[], crates: EVERY },
     Tool { name: "format", package: "batpak", test: "format", filter: None, environment: &[], crates: EVERY },
+    Tool {
+        name: "more lives",
+        package: "batpak",
+        test: "sim",
+        filter: Some("what_was"),
+        environment: &[("BATPAK_SIM_SEED", "1001"), ("BATPAK_SIM_RUNS", "20000")],
+        crates: EVERY,
+    },
 ];
 
 /// What a store is made of.
