@@ -54,7 +54,7 @@ pub(crate) const TOOLS: &[Tool] = &[
         package: "batpak",
         test: "sim",
         filter: Some("what_was"),
-        environment: &[("BATPAK_SIM_SEED", "1001"), ("BATPAK_SIM_RUNS", "20000")],
+        environment: &[("BATPAK_SIM_SEED", "1001"), ("BATPAK_SIM_RUNS", "3000")],
         crates: EVERY,
     },
 ];
