@@ -25,7 +25,9 @@ use trial::Outcome;
 pub(crate) fn run(only: Option<&str>) -> Result<(), Error> {
     let faults = chosen(faults::all()?, only)?;
     let sources = Sources::copied_to(&target_directory()?.join("planted"))?;
-    TOOLS.iter().for_each(|tool| report::line(format!("planted: {:<10} {}", tool.name, tool.line())));
+    for tool in TOOLS {
+        report::line(format!("planted: {:<10} {}", tool.name, tool.line()));
+    }
     if only.is_none() {
         try_without_fault(&sources)?;
     }

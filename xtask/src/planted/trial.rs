@@ -17,7 +17,7 @@ use crate::command::{cargo, line};
 use crate::error::Error;
 
 /// After this a test that does not end counts as one that fails.
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_mins(10);
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +138,7 @@ fn built(tool: &Tool, sources: &Sources) -> Result<Option<PathBuf>, Error> {
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let messages = text.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok());
-    Ok(messages.filter_map(|message| message.executable).last())
+    Ok(messages.filter_map(|message| message.executable).next_back())
 }
 
 fn failed(path: &Path, source: std::io::Error) -> Error {
