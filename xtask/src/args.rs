@@ -27,6 +27,8 @@ usage: cargo xtask <task>
   loom              run what is lock-free in every order that threads can meet in, up to a bound
   fuzz              look for inputs that break a promise, a minute with each target of `fuzz`; `--target T` says with
                     which one alone, `--seconds N` how long. Needs a nightly compiler and cargo-fuzz
+  planted           plant the faults of tests/planted in a copy of the sources, one after the other, and see that a test
+                    finds each; `--only NAME` plants one
   help              this text";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,7 @@ pub(crate) enum Task {
     Sim { runs: u64, seed: u64 },
     Loom,
     Fuzz(Fuzz),
+    Planted { only: Option<String> },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +109,9 @@ pub(crate) fn parse(args: &[String]) -> Result<Task, Error> {
         ["sim", ..] => Err(Error::Usage("sim needs `--runs N [--seed S]`".to_owned())),
         ["loom"] => Ok(Task::Loom),
         ["fuzz", options @ ..] => fuzz(options).map(Task::Fuzz),
+        ["planted"] => Ok(Task::Planted { only: None }),
+        ["planted", "--only", name] => Ok(Task::Planted { only: Some((*name).to_owned()) }),
+        ["planted", ..] => Err(Error::Usage("planted takes nothing or `--only NAME`".to_owned())),
         [] => Err(Error::Usage("no task given".to_owned())),
         _ => Err(Error::Usage(format!("no such task: `{}`", words.join(" ")))),
     }
@@ -195,6 +201,8 @@ mod tests {
         assert_eq!(parsed("fuzz"), Ok(Task::Fuzz(Fuzz { target: None, seconds: 60 })));
         let one = Fuzz { target: Some("json".to_owned()), seconds: 5 };
         assert_eq!(parsed("fuzz --seconds 5 --target json"), Ok(Task::Fuzz(one)));
+        assert_eq!(parsed("planted"), Ok(Task::Planted { only: None }));
+        assert_eq!(parsed("planted --only x"), Ok(Task::Planted { only: Some("x".to_owned()) }));
     }
 
     #[test]
@@ -217,6 +225,7 @@ mod tests {
         check_refused("fuzz json", "fuzz takes nothing, `--target T`");
         check_refused("fuzz --seconds 0", "`--seconds 0`: not a number");
         check_refused("fuzz --seconds", "fuzz takes nothing, `--target T`");
+        check_refused("planted --only", "planted takes nothing or `--only NAME`");
         check_refused("kill --rounds many", "`--rounds many`: not a number");
         check_refused("crash --kills many", "`--kills many`: not a number");
     }

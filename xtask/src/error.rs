@@ -33,6 +33,10 @@ pub(crate) enum Error {
     CannotBeDone { asked: &'static str, reason: String },
     #[error("lint: {0} found")]
     Findings(usize),
+    #[error("the tool `{tool}` fails without any fault: {what}")]
+    Tool { tool: &'static str, what: String },
+    #[error("planted: {0} not found")]
+    NotFound(usize),
 }
 
 impl Error {

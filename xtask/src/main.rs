@@ -10,6 +10,7 @@ mod error;
 mod fuzz;
 mod lint;
 mod loom;
+mod planted;
 mod report;
 mod source;
 mod without_std;
@@ -49,6 +50,7 @@ fn perform(task: Task) -> Result<(), Error> {
         Task::Sim { runs, seed } => sim(runs, seed)?,
         Task::Loom => loom::run()?,
         Task::Fuzz(task) => fuzz::run(&task)?,
+        Task::Planted { only } => planted::run(only.as_deref())?,
     }
     Ok(())
 }

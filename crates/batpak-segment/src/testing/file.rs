@@ -47,7 +47,7 @@ impl File for FaultyFile {
             let from = index(offset)?;
             let end = machine.disk.room(self.inode, from + half(buf.len(), is_half));
             if end <= from && !buf.is_empty() {
-                machine.no_room();
+                machine.no_room(is_half);
                 return Err(io::ErrorKind::StorageFull.into());
             }
             machine.disk.inodes[self.inode].write(&buf[..end - from], from);
@@ -82,7 +82,7 @@ impl File for FaultyFile {
             if end >= wanted {
                 return Ok(());
             }
-            machine.no_room();
+            machine.no_room(is_half);
             Err(io::ErrorKind::StorageFull.into())
         })
     }

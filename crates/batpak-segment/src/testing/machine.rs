@@ -108,9 +108,9 @@ impl Machine {
         }
     }
 
-    /// A file cannot become longer.
-    pub(crate) fn no_room(&mut self) {
-        self.hits += 1;
+    /// A file cannot become longer, because of a fault that was counted or because the disk is full.
+    pub(crate) fn no_room(&mut self, is_counted: bool) {
+        self.hits += u64::from(!is_counted);
         self.errors += 1;
     }
 
