@@ -103,6 +103,8 @@ pub(super) type Found = (u64, u64, Vec<u8>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
     pub(super) at: u64,
+    /// The highest durable mark.
+    pub(super) mark: u64,
     id: [u8; 16],
     previous: u32,
     sequence: Option<u64>,
@@ -112,7 +114,7 @@ pub(super) struct End {
 pub(super) fn read_all(file: &[u8]) -> (Vec<Found>, End) {
     let previous = file.get(252..256).map_or(0, |bytes| u32_at(bytes, 0));
     let id = file.get(16..32).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
-    let start = End { at: 256, id, previous, sequence: None };
+    let start = End { at: 256, mark: 256, id, previous, sequence: None };
     read_from(file.get(256..).unwrap_or_default(), start)
 }
 

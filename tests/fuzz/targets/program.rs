@@ -189,7 +189,7 @@ impl Case {
         let receipts = result.expect("appended");
         assert_eq!(receipts.len(), new.len());
         let first = self.known.len();
-        for ((facts, draft), receipt) in new.to_vec().into_iter().zip(drafts).zip(&receipts) {
+        for ((facts, draft), receipt) in new.iter().cloned().zip(drafts).zip(&receipts) {
             self.take(facts, draft.payload(), receipt, first);
         }
     }
