@@ -155,8 +155,13 @@ fn read_frame(bytes: &[u8], end: End) -> Option<(Vec<Found>, usize, End)> {
     }
     let all = [&frame[..8], &frame[12..FRAME_HEADER_LEN], &crcs, &end.id, &end.at.to_le_bytes()].concat();
     let padded = len - at < 8 && frame[at..].iter().all(|byte| *byte == 0);
-    let next =
-        End { at: end.at + len as u64, previous: crc, sequence: Some(first.saturating_add(records.into())), ..end };
+    let next = End {
+        at: end.at + len as u64,
+        mark: end.mark.max(u64_at(header, 24)),
+        previous: crc,
+        sequence: Some(first.saturating_add(records.into())),
+        ..end
+    };
     (padded && crc32c::crc32c(&all) == crc).then_some((found, len, next))
 }
 
