@@ -26,8 +26,8 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 fn replay(target: &Target, paths: &[PathBuf]) {
     for path in paths {
         let data = fs::read(path).expect("an input");
-        let passed = catch_unwind(AssertUnwindSafe(|| (target.run)(&data))).is_ok();
-        assert!(passed, "{} fails on {}", target.name, path.display());
+        let outcome = catch_unwind(AssertUnwindSafe(|| (target.run)(&data)));
+        assert!(outcome.is_ok(), "{} fails on {}", target.name, path.display());
     }
 }
 
