@@ -226,7 +226,6 @@ mod tests {
         check_refused("fuzz --seconds 0", "`--seconds 0`: not a number");
         check_refused("fuzz --seconds", "fuzz takes nothing, `--target T`");
         check_refused("planted --only", "planted takes nothing or `--only NAME`");
-        check_refused("kill --rounds many", "`--rounds many`: not a number");
         check_refused("crash --kills many", "`--kills many`: not a number");
     }
 }
