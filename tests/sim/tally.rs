@@ -32,7 +32,7 @@ impl Tally {
     /// Whether everything that can happen has happened often enough in so many lives.
     pub(crate) fn is_enough(&self) -> bool {
         let Self { torn, from_tail, restored, refused, freezes, merges, .. } = *self;
-        let often = [torn, from_tail, restored, refused, freezes, merges].iter().all(|count| count * 20 >= self.lives);
+        let often = [torn, from_tail, restored, refused, freezes, merges].iter().all(|count| count * 25 >= self.lives);
         self.crashes >= 5 * self.lives && self.faults >= 2 * self.lives && often
     }
 }
