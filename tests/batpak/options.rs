@@ -250,3 +250,10 @@ fn expect_new_and_expect_len_say_how_many() {
     assert_eq!(keyed(3).idempotency_key, Some(3));
     assert_eq!(synced().durability, Some(Durability::Synced));
 }
+
+/// As users write it: some fields, and the defaults for all others.
+#[test]
+fn fields_can_be_named_beside_the_defaults() {
+    let config = StoreConfig { fd_budget: 9, ..StoreConfig::new("store") };
+    assert_eq!((config.fd_budget, config.segment_max_bytes), (9, StoreConfig::new("store").segment_max_bytes));
+}

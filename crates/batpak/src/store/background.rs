@@ -3,7 +3,6 @@
 //! It exists from the first append or submission that does not wait for its sync.
 
 use crate::store::StoreError;
-use crate::store::config::Threads;
 use crate::store::place::is_due;
 use crate::store::shared::{Shared, Writing};
 use crate::store::signal::Next;
@@ -19,7 +18,7 @@ pub(crate) struct Background {
 impl Background {
     /// Starts the thread if it does not run.
     pub(crate) fn ensure(&self, shared: &Arc<Shared>) -> Result<(), StoreError> {
-        if self.started.get().is_some() || shared.config.threads != Threads::Own {
+        if self.started.get().is_some() || !shared.config.has_threads() {
             return Ok(());
         }
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);

@@ -71,17 +71,18 @@ pub struct StoreConfig {
     pub write_path: WritePath,
     /// Files, time and randomness: the real ones by default.
     pub environment: Environment,
-    /// Who does what is done off the way of an append.
-    pub(crate) threads: Threads,
+    /// Who does what is done off the way of an append: the store's own threads by default.
+    #[cfg(feature = "testing")]
+    pub threads: Threads,
 }
 
 /// Who syncs ahead of appends, freezes and merges.
+#[cfg(feature = "testing")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Threads {
+pub enum Threads {
     /// Threads of the store.
     Own,
     /// Whoever calls for it, on the thread that calls: the same calls then have the same effects in the same order.
-    #[cfg(feature = "testing")]
     None,
 }
 
@@ -103,6 +104,7 @@ impl StoreConfig {
             enable_mmap_index: true,
             write_path: WritePath::default(),
             environment: Environment::default(),
+            #[cfg(feature = "testing")]
             threads: Threads::Own,
         }
     }
@@ -194,6 +196,16 @@ impl StoreConfig {
     pub fn with_environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
         self
+    }
+
+    /// Whether the store has threads of its own.
+    #[cfg_attr(not(feature = "testing"), expect(clippy::unused_self, reason = "nobody can say otherwise then"))]
+    pub(crate) fn has_threads(&self) -> bool {
+        #[cfg(feature = "testing")]
+        let own = self.threads == Threads::Own;
+        #[cfg(not(feature = "testing"))]
+        let own = true;
+        own
     }
 
     /// The store has no threads: what they would do is done when [`Store::sync_as_due`](crate::store::Store::sync_as_due)

@@ -4,7 +4,6 @@
 //! a store has a logarithm of parts.
 
 use crate::store::StoreError;
-use crate::store::config::Threads;
 use crate::store::rebuild::offset_of;
 use crate::store::shared::{Shared, Writing};
 use batpak_index::{Live, Part, WriteError, merge, small_to_merge, to_merge};
@@ -47,8 +46,7 @@ impl Freezing {
     /// Starts the thread if there is something to do for it. Without it everything is frozen at a close.
     #[inline]
     pub(crate) fn ensure(&self, shared: &Arc<Shared>) {
-        if self.wanted.load(Ordering::Relaxed) && self.started.get().is_none() && shared.config.threads == Threads::Own
-        {
+        if self.wanted.load(Ordering::Relaxed) && self.started.get().is_none() && shared.config.has_threads() {
             self.start(shared);
         }
     }

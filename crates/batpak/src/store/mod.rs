@@ -40,6 +40,8 @@ pub use batpak_segment::{
     Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, Mapping, MemoryFileSystem,
     OpenMode, RealFileSystem, SharedMapping, SystemClock, SystemEntropy, WritePath,
 };
+#[cfg(feature = "testing")]
+pub use config::Threads;
 pub use config::{Durability, StoreConfig, SyncConfig};
 pub use cursor::Cursor;
 pub use error::StoreError;
