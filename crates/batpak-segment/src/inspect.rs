@@ -172,11 +172,6 @@ impl Inspection {
         }
     }
 
-    /// Whether the next segment holds anything.
-    fn is_followed(&self, index: usize) -> bool {
-        self.segments.get(index + 1).is_some_and(|next| !self.is_empty(next))
-    }
-
     /// Whether nothing but zeros follows the header.
     fn is_empty(&self, file: &SegmentFile) -> bool {
         let opened = self.env.file_system.open(&file.path, OpenMode::Read);
@@ -200,7 +195,7 @@ impl Inspection {
         if is_spare {
             return Continue(());
         }
-        let mut looked_again = false;
+        let (mut looked_again, mut first_look) = (false, None);
         let ending = loop {
             let ending = match walk.run(may_be_open, so_far.sequence, each)? {
                 Ok(ending) => ending,
@@ -209,12 +204,19 @@ impl Inspection {
                     Ending::Damaged
                 }
             };
+            match first_look.take() {
+                Some((at, ending)) if at == walk.chain.at => break ending,
+                _ => {}
+            }
             if !may_be_open || !matches!(ending, Ending::Open(_)) {
                 break ending;
             }
             match self.tail_behind(&segment, &walk) {
-                // If the next one was begun meanwhile, this one was sealed before.
-                Ok(frames) if frames.is_empty() && !looked_again && self.is_followed(index) => looked_again = true,
+                // What was in the tail may have been moved into the file since that was read.
+                Ok(frames) if frames.is_empty() && !looked_again => {
+                    (looked_again, first_look) = (true, Some((walk.chain.at, ending)));
+                    walk.read_anew();
+                }
                 Ok(frames) if frames.is_empty() => break ending,
                 Ok(frames) => {
                     so_far.inspected.repair.from_tail += walk.take_copies(&frames, each)?;

@@ -250,6 +250,11 @@ impl<'s> Walk<'s> {
         Continue(Ok(None))
     }
 
+    /// Forgets what was read of the file and not taken: it may have changed.
+    pub(crate) fn read_anew(&mut self) {
+        self.reading.forget();
+    }
+
     /// Takes frames that continue the segment and are elsewhere.
     pub(crate) fn take_copies<F: FnMut(Step<'_>) -> Flow>(&mut self, frames: &[u8], each: &mut F) -> Flow<u64> {
         let (mut left, before) = (frames, self.frames);
