@@ -40,6 +40,7 @@ pub(crate) fn read(bytes: &[u8], offset: u64, segment_id: &Id) -> Result<Frame> 
     let crc = header.u32()?;
     let (previous, first_sequence, mark) = (header.u32()?, header.u64()?, header.u64()?);
     let (record_count, typed_count, flags) = (header.u32()?, header.u16()?, header.u16()?);
+    check(mark <= offset, || format!("durable mark {mark} at {offset}"))?;
     check(flags == 0, || format!("frame flags {flags:#06x}"))?;
 
     let mut items = Items { bytes: Bytes(&whole[40..]), segment_id, crcs: Vec::new() };

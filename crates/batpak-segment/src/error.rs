@@ -227,6 +227,14 @@ pub enum Damage {
         /// Expected.
         expected: u64,
     },
+    /// A frame says of what is not before it that it was durable when it was written.
+    #[error("durable mark {found} in the frame at {offset}")]
+    Mark {
+        /// The mark found.
+        found: u64,
+        /// Where the frame begins, which is the highest that it can be.
+        offset: u64,
+    },
     /// Something after the items of a frame, or flags that are not known.
     #[error("padding or flags are not zero")]
     NotZero,

@@ -316,6 +316,9 @@ impl<'a> FrameRef<'a> {
         if found != self.header.crc {
             return Err(Damage::FrameCrc { found, expected: self.header.crc });
         }
+        if self.header.durable_mark > offset {
+            return Err(Damage::Mark { found: self.header.durable_mark, offset });
+        }
         let padding = &self.bytes[at..];
         if padding.len() >= layout::FRAME_ALIGN || padding.iter().any(|b| *b != 0) {
             return Err(Damage::NotZero);

@@ -103,8 +103,6 @@ pub(super) type Found = (u64, u64, Vec<u8>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
     pub(super) at: u64,
-    /// The highest durable mark.
-    pub(super) mark: u64,
     id: [u8; 16],
     previous: u32,
     sequence: Option<u64>,
@@ -114,7 +112,7 @@ pub(super) struct End {
 pub(super) fn read_all(file: &[u8]) -> (Vec<Found>, End) {
     let previous = file.get(252..256).map_or(0, |bytes| u32_at(bytes, 0));
     let id = file.get(16..32).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
-    let start = End { at: 256, mark: 256, id, previous, sequence: None };
+    let start = End { at: 256, id, previous, sequence: None };
     read_from(file.get(256..).unwrap_or_default(), start)
 }
 
@@ -139,6 +137,10 @@ fn read_frame(bytes: &[u8], end: End) -> Option<(Vec<Found>, usize, End)> {
     if u32_at(header, 12) != end.previous || end.sequence.is_some_and(|it| it != first) || typed > 0xFFFF {
         return None;
     }
+    // Nothing but what stands before a frame can be durable when it is written.
+    if u64_at(header, 24) > end.at {
+        return None;
+    }
     let (mut at, mut crcs, mut found) = (FRAME_HEADER_LEN, Vec::new(), Vec::new());
     for item in 0..u64::from(records) + u64::from(typed) {
         let head = frame.get(at..at + 8)?;
@@ -155,13 +157,8 @@ fn read_frame(bytes: &[u8], end: End) -> Option<(Vec<Found>, usize, End)> {
     }
     let all = [&frame[..8], &frame[12..FRAME_HEADER_LEN], &crcs, &end.id, &end.at.to_le_bytes()].concat();
     let padded = len - at < 8 && frame[at..].iter().all(|byte| *byte == 0);
-    let next = End {
-        at: end.at + len as u64,
-        mark: end.mark.max(u64_at(header, 24)),
-        previous: crc,
-        sequence: Some(first.saturating_add(records.into())),
-        ..end
-    };
+    let next =
+        End { at: end.at + len as u64, previous: crc, sequence: Some(first.saturating_add(records.into())), ..end };
     (padded && crc32c::crc32c(&all) == crc).then_some((found, len, next))
 }
 
