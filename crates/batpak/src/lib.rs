@@ -25,6 +25,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod event_payload;
 pub mod prelude;
 pub mod store;
 #[cfg(feature = "testing")]
@@ -36,6 +37,7 @@ pub use batpak_core::{
     StoredEvent, Timestamp, TreeHash, verify_chain,
 };
 pub use batpak_guard as guard;
+pub use event_payload::{EventPayload, KindInfo, PayloadError};
 
 /// The programs of the README are tests.
 #[cfg(doctest)]
