@@ -1,6 +1,7 @@
 //! Which events: what a reader asks for.
 
 use alloc::{string::String, vec, vec::Vec};
+use core::fmt;
 use core::ops::{Bound, RangeBounds, RangeInclusive};
 
 use crate::{decode::EventRef, id::EventId, kind::EventKind, time::Timestamp};
@@ -387,6 +388,45 @@ impl Clause {
         self.correlation_id.is_none_or(|id| event.correlation_id() == Some(id))
             && self.causation_id.is_none_or(|id| event.causation_id() == Some(id))
             && self.tags.iter().all(|tag| event.tags().any(|found| found == tag))
+    }
+}
+
+/// Its conditions, as in `entity account:7, kind f:001`; `any event` if it has none.
+impl fmt::Display for Clause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = Words { f, any: false };
+        words.say("entity", self.entity.as_ref())?;
+        words.say("entity prefix", self.entity_prefix.as_ref())?;
+        words.say("scope", self.scope.as_ref())?;
+        self.kinds.iter().flatten().try_for_each(|kind| words.say("kind", Some(kind)))?;
+        words.say("category", self.category)?;
+        self.tags.iter().try_for_each(|tag| words.say("tag", Some(tag)))?;
+        words.say("correlation", self.correlation_id)?;
+        words.say("cause", self.causation_id)?;
+        if self.time != Self::ALL.time {
+            let (from, to) = (self.time.start().as_nanos(), self.time.end().as_nanos());
+            words.say("time", Some(format_args!("{from} to {to} ns")))?;
+        }
+        for (what, range) in [("revisions", &self.revisions), ("sequences", &self.sequences)] {
+            if *range != Self::ALL.revisions {
+                words.say(what, Some(format_args!("{} to {}", range.start(), range.end())))?;
+            }
+        }
+        if words.any { Ok(()) } else { f.write_str("any event") }
+    }
+}
+
+/// Conditions as they are said one behind the other.
+struct Words<'f, 'b> {
+    f: &'f mut fmt::Formatter<'b>,
+    any: bool,
+}
+
+impl Words<'_, '_> {
+    fn say(&mut self, what: &str, value: Option<impl fmt::Display>) -> fmt::Result {
+        let Some(value) = value else { return Ok(()) };
+        let separator = if core::mem::replace(&mut self.any, true) { ", " } else { "" };
+        write!(self.f, "{separator}{what} {value}")
     }
 }
 

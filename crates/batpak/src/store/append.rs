@@ -213,7 +213,7 @@ impl Store {
     }
 
     /// Commits a job and returns when its events are visible and as durable as asked.
-    fn commit(&self, writing: &Writing, job: &mut Job) -> Result<(), StoreError> {
+    pub(crate) fn commit(&self, writing: &Writing, job: &mut Job) -> Result<(), StoreError> {
         let shared = self.shared();
         if job.durability == Durability::Written {
             self.inner.background.ensure(&self.inner.shared)?;

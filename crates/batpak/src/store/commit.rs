@@ -6,6 +6,7 @@ use crate::store::look_up::Frozen;
 use crate::store::random::RandomPool;
 use crate::store::receipt::AppendReceipt;
 use crate::store::room::Backlog;
+use crate::store::shared::Shared;
 use crate::store::{Durability, StoreError};
 use batpak_core::{Assigned, Coordinate, EventHash, EventId, EventKind, RecordDraft, Timestamp};
 use batpak_index::{Added, EntityHead, Extras, IndexWriter, Known, Marks};
@@ -82,9 +83,13 @@ pub(crate) enum Outcome {
     PartialReplay { first: usize, item: usize, newest: Option<u64> },
     /// A condition does not hold because of this event; or of none.
     Conflict { entity: String, expected: u64, actual: u64, newest: Option<u64> },
+    /// This one of its guards does not hold.
+    Stands { guard: usize },
+    /// It has no events, and its guards hold.
+    Nothing,
     /// The active segment has no room for it. Nothing was done.
     NoRoom,
-    /// More has been frozen than was looked up. Nothing was done.
+    /// More has come, or been frozen, than was looked at, or what has to be looked at is damaged. Nothing was done.
     Unknown,
 }
 
@@ -189,7 +194,13 @@ impl Commit {
     }
 
     /// Appends the events to the log and shows them to the index. All or nothing.
-    pub(crate) fn append(&mut self, log: &Log, job: &mut Job, time: Timestamp) -> Result<Outcome, StoreError> {
+    pub(crate) fn append(
+        &mut self,
+        shared: &Shared,
+        log: &Log,
+        job: &mut Job,
+        time: Timestamp,
+    ) -> Result<Outcome, StoreError> {
         if let Some(cause) = log.failure() {
             let (reason, kind) = (cause.to_string(), cause.kind);
             // The first try of a repetition may or may not be there after reopening.
@@ -204,6 +215,12 @@ impl Commit {
         }
         if let Some(replayed) = self.replayed(&job.proposed) {
             return Ok(replayed);
+        }
+        if let Some(other) = self.check_guards(shared, job)? {
+            return Ok(other);
+        }
+        if job.proposed.is_empty() {
+            return Ok(Outcome::Nothing);
         }
         if !log.has_room(&job.frame) {
             return Ok(Outcome::NoRoom);
@@ -250,6 +267,20 @@ impl Commit {
         }
         let wait_for = self.wait_for(job.durability, first, first + job.receipts.len() as u64);
         Ok(Outcome::Appended { first, wait_for, unsynced: appended.unsynced })
+    }
+
+    /// What stands against the guards of a job, if anything does.
+    fn check_guards(&self, shared: &Shared, job: &mut Job) -> Result<Option<Outcome>, StoreError> {
+        let (visible, end) = (shared.visible(), self.index.end());
+        for (at, guard) in job.guards.iter_mut().enumerate() {
+            if guard.is_behind(visible) || !guard.look_locked(shared, end)? {
+                return Ok(Some(Outcome::Unknown));
+            }
+            if !guard.holds() {
+                return Ok(Some(Outcome::Stands { guard: at }));
+            }
+        }
+        Ok(None)
     }
 
     fn undo_heads(&mut self) {

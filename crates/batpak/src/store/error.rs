@@ -1,5 +1,6 @@
 //! What can go wrong with a store.
 
+use crate::store::Condition;
 use batpak_core::{ChainError, EventId, EventKind, FieldError, RecordError};
 use batpak_segment::LogError;
 use std::io;
@@ -40,6 +41,14 @@ pub enum StoreError {
         first: usize,
         /// The item that does not fit.
         item: usize,
+    },
+    /// A condition of a commit does not hold.
+    #[error("the commit requires that {condition}{}", against(*.event))]
+    Condition {
+        /// The condition.
+        condition: Box<Condition>,
+        /// The newest event that stands against it; none if it is that there is none.
+        event: Option<EventId>,
     },
     /// Two items of a batch have the same idempotency key.
     #[error("items {first} and {second} of the batch have the same idempotency key")]
@@ -215,10 +224,14 @@ pub enum StoreError {
     Closed,
 }
 
+fn against(event: Option<EventId>) -> String {
+    event.map_or_else(String::new, |id| format!(", event {id} stands against it"))
+}
+
 impl StoreError {
     /// Whether a condition of an append did not hold: read again, decide again.
     pub fn is_conflict(&self) -> bool {
-        matches!(self, Self::Conflict { .. })
+        matches!(self, Self::Conflict { .. } | Self::Condition { .. })
     }
 
     /// Whether the same call may succeed later without any change to it: the directory is held by another process, or

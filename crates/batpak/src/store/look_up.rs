@@ -25,7 +25,16 @@ impl Shared {
     /// Looks up what the job needs that is not live; `all` of it, or what it seems to need.
     pub(crate) fn look_up(&self, job: &mut Job, all: bool) -> Result<(), StoreError> {
         // A disk that has failed may not be read any more: the failure is what the caller is told.
-        self.look_up_frozen(job, all).map_err(|error| self.failure().unwrap_or(error))
+        let looked_up = self.look_up_frozen(job, all).and_then(|()| self.look_at_guards(job));
+        looked_up.map_err(|error| self.failure().unwrap_or(error))
+    }
+
+    fn look_at_guards(&self, job: &mut Job) -> Result<(), StoreError> {
+        if job.guards.is_empty() {
+            return Ok(());
+        }
+        let end = self.visible().max(self.index.tiers().frozen_end());
+        job.guards.iter_mut().try_for_each(|guard| guard.look(self, end))
     }
 
     /// Why nothing is accepted any more.

@@ -3,6 +3,7 @@
 mod append;
 mod background;
 mod commit;
+mod condition;
 mod config;
 mod cursor;
 mod error;
@@ -32,6 +33,7 @@ mod status;
 #[cfg(feature = "testing")]
 mod stepping;
 mod submit;
+mod transaction;
 mod verify;
 mod wakers;
 mod watermark;
@@ -40,6 +42,7 @@ pub use batpak_segment::{
     Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, Mapping, MemoryFileSystem,
     OpenMode, RealFileSystem, SharedMapping, SystemClock, SystemEntropy, WritePath,
 };
+pub use condition::Condition;
 #[cfg(feature = "testing")]
 pub use config::Threads;
 pub use config::{Durability, StoreConfig, SyncConfig};
@@ -57,6 +60,7 @@ pub use receipt::AppendReceipt;
 pub use salvage::{LOST, Lost, Rehashed, SalvageReport, salvage};
 pub use status::{Diagnostics, Head, Stats};
 pub use submit::Ticket;
+pub use transaction::{Staged, Transaction};
 pub use verify::{ChainReport, Finding, Subject, VerifyReport, verify};
 
 use background::Background;

@@ -163,9 +163,32 @@ impl BatchAppendItem {
         options: AppendOptions<'_>,
         cause: CausationRef,
     ) -> Result<Self, StoreError> {
+        Self::encoded(coordinate, kind, options, cause, |out| payload::encode(payload, out))
+    }
+
+    /// A typed event at `coordinate`. `cause` goes before the causation id of the options.
+    ///
+    /// # Errors
+    /// `Encode` if the payload cannot be encoded.
+    pub fn typed<T: crate::EventPayload>(
+        coordinate: Coordinate,
+        payload: &T,
+        options: AppendOptions<'_>,
+        cause: CausationRef,
+    ) -> Result<Self, StoreError> {
+        Self::encoded(coordinate, payload.kind_info().kind, options, cause, |out| payload.encode(out))
+    }
+
+    fn encoded(
+        coordinate: Coordinate,
+        kind: EventKind,
+        options: AppendOptions<'_>,
+        cause: CausationRef,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), rmp_serde::encode::Error>,
+    ) -> Result<Self, StoreError> {
         // Growing to the size of a usual payload takes longer than encoding it.
         let mut encoded = Vec::with_capacity(128);
-        payload::encode(payload, &mut encoded)?;
+        encode(&mut encoded)?;
         Ok(Self {
             coordinate,
             kind,

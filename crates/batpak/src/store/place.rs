@@ -60,7 +60,7 @@ impl Shared {
         let clock = &*self.config.environment.clock;
         let time = Timestamp::from_nanos(clock.wall_ns());
         let outcome = loop {
-            match commit.append(&writing.log, job, time)? {
+            match commit.append(self, &writing.log, job, time)? {
                 Outcome::Unknown => {
                     drop(commit);
                     self.look_up(job, true)?;
@@ -72,6 +72,18 @@ impl Shared {
         let (first, wait_for, unsynced) = match outcome {
             Outcome::Appended { first, wait_for, unsynced } => (first, wait_for, unsynced),
             Outcome::NoRoom | Outcome::Unknown => return Ok(None),
+            Outcome::Nothing => {
+                job.receipts.clear();
+                return Ok(Some(Settled { told: Told::Appended, wait_for: None }));
+            }
+            Outcome::Stands { guard } => {
+                drop(commit);
+                let guard = &job.guards[guard];
+                let newest = guard.newest();
+                let event = newest.map(|sequence| self.row(sequence)).transpose()?.map(|row| row.id);
+                let refusal = StoreError::Condition { condition: Box::new(guard.condition.clone()), event };
+                return Ok(Some(self.refused(refusal, newest)));
+            }
             Outcome::Replayed { first } => {
                 drop(commit);
                 let end = first + job.proposed.len() as u64;

@@ -2,6 +2,7 @@
 
 use crate::store::read::Scan;
 use crate::store::read::payload_of;
+use crate::store::shared::Shared;
 use crate::store::{Store, StoreError, json, payload};
 use batpak_core::{Event, EventHeader, EventKind, EventRef, Region};
 use batpak_index::Direction;
@@ -189,10 +190,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn projected<T: EventSourced>(&self, entity: &str) -> Projected<T> {
-        let kinds = T::relevant_event_kinds();
-        let region = Region::entity(entity);
-        let region = if kinds.is_empty() { region } else { region.with_kinds(kinds.iter().copied()) };
-        Projected { store: self.clone(), region, state: None, next: 0 }
+        Projected::new(self, &Region::entity(entity))
     }
 }
 
@@ -207,25 +205,63 @@ pub struct Projected<T> {
 }
 
 impl<T: EventSourced> Projected<T> {
+    /// From those events of `region` that matter.
+    pub(crate) fn new(store: &Store, region: &Region) -> Self {
+        Self { store: store.clone(), region: region_of::<T>(region), state: None, next: 0 }
+    }
+
+    pub(crate) fn region(&self) -> &Region {
+        &self.region
+    }
+
+    pub(crate) fn into_state(self) -> Option<T> {
+        self.state
+    }
+
     /// The state, all events taken that are visible; `None` if there is none that matters. An error leaves the state as
     /// it was before the event that it is about.
     ///
     /// # Errors
     /// As [`Store::project`].
     pub fn newest(&mut self) -> Result<Option<&T>, StoreError> {
-        let shared = self.store.shared();
-        shared.check_open()?;
-        let visible = shared.visible();
-        if self.next < visible {
-            let mut scan = Scan::new(shared, &self.region, self.next..visible, Direction::Forward);
-            while let Some(row) = scan.next_to_read(shared)? {
-                scan.with_row(shared, &row, |record| take(&mut self.state, record))?;
-                self.next = row.sequence() + 1;
-            }
-            self.next = visible;
-        }
+        self.advance(self.store.shared().visible())?;
         Ok(self.state.as_ref())
     }
+
+    /// Takes the events before `end`.
+    pub(crate) fn advance(&mut self, end: u64) -> Result<(), StoreError> {
+        let shared = self.store.shared();
+        shared.check_open()?;
+        advance(shared, &self.region, &mut self.state, &mut self.next, end)
+    }
+}
+
+/// Those events of a region that matter to a state.
+pub(crate) fn region_of<T: EventSourced>(region: &Region) -> Region {
+    let kinds = T::relevant_event_kinds();
+    let region = region.clone();
+    if kinds.is_empty() { region } else { region.with_kinds(kinds.iter().copied()) }
+}
+
+/// Gives the events of a region from `next` on and before `end` to a state. After an error `next` is the event that it
+/// is about, or an event before it.
+pub(crate) fn advance<T: EventSourced>(
+    shared: &Shared,
+    region: &Region,
+    state: &mut Option<T>,
+    next: &mut u64,
+    end: u64,
+) -> Result<(), StoreError> {
+    if *next >= end {
+        return Ok(());
+    }
+    let mut scan = Scan::new(shared, region, *next..end, Direction::Forward);
+    while let Some(row) = scan.next_to_read(shared)? {
+        scan.with_row(shared, &row, |record| take(state, record))?;
+        *next = row.sequence() + 1;
+    }
+    *next = end;
+    Ok(())
 }
 
 /// Gives an event to the state.

@@ -4,7 +4,7 @@ use crate::store::rebuild::Attempts;
 use crate::store::shared::Shared;
 use crate::store::{Store, StoreError, json, payload};
 use batpak_core::{Coordinate, Event, EventHeader, EventId, EventKind, EventRef, Region, StoredEvent, Timestamp};
-use batpak_index::{Direction, Matches, Row};
+use batpak_index::{Damaged, Direction, Matches, Row};
 use batpak_segment::{Pinned, Position, SegmentView};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -323,6 +323,16 @@ impl Scan {
             let Some(row) = self.matches.next_found() else { return Ok(None) };
             if !self.ask_record || self.belongs(shared, &row)? {
                 return Ok(Some(row));
+            }
+        }
+    }
+
+    /// The next row that belongs to the region, where damaged parts of the index cannot be mended.
+    pub(crate) fn next_or_damage(&mut self, shared: &Shared) -> Result<Result<Option<Row>, Damaged>, StoreError> {
+        loop {
+            match self.matches.next_row() {
+                Ok(Some(row)) if self.ask_record && !self.belongs(shared, &row)? => {}
+                other => return Ok(other),
             }
         }
     }
