@@ -25,13 +25,13 @@ use crate::{decode::EventRef, id::EventId, kind::EventKind, time::Timestamp};
 /// assert_eq!(second.kinds(), Some(&[opened][..]));
 /// assert!(region.with_entity("account:1").clauses().is_empty());
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Region {
     clauses: Vec<Clause>,
 }
 
 /// Conditions that all hold for an event. One that is `None`, or a range over everything, is no condition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Clause {
     entity: Option<String>,
     entity_prefix: Option<String>,

@@ -2,10 +2,12 @@
 
 mod append;
 mod background;
+mod cache;
 mod commit;
 mod condition;
 mod config;
 mod cursor;
+mod decide;
 mod error;
 mod events;
 mod exposure;
@@ -36,6 +38,7 @@ mod submit;
 mod transaction;
 mod verify;
 mod wakers;
+mod watch;
 mod watermark;
 
 pub use batpak_segment::{
@@ -47,6 +50,7 @@ pub use condition::Condition;
 pub use config::Threads;
 pub use config::{Durability, StoreConfig, SyncConfig};
 pub use cursor::Cursor;
+pub use decide::{Committed, DecideError};
 pub use error::StoreError;
 pub use events::{EventRows, Events};
 pub use json::{payload_from_json, payload_to_json};
@@ -62,6 +66,7 @@ pub use status::{Diagnostics, Head, Stats};
 pub use submit::Ticket;
 pub use transaction::{Staged, Transaction};
 pub use verify::{ChainReport, Finding, Subject, VerifyReport, verify};
+pub use watch::Watch;
 
 use background::Background;
 use shared::Shared;

@@ -9,6 +9,7 @@ use batpak_index::Direction;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 /// How a projection wants its payloads.
 pub trait ProjectionInput {
@@ -143,6 +144,11 @@ pub enum Freshness {
     /// Every event that was visible when the call began.
     #[default]
     Consistent,
+    /// What was kept, if that was all there was at some moment of this time before the call; otherwise as `Consistent`.
+    MaybeStale {
+        /// How long ago, by the store's monotonic clock.
+        max_stale: Duration,
+    },
 }
 
 impl Store {
@@ -154,12 +160,75 @@ impl Store {
     /// [`get`](Self::get).
     pub fn project<T: EventSourced>(&self, entity: &str, freshness: &Freshness) -> Result<Option<T>, StoreError> {
         match freshness {
-            Freshness::Consistent => {
+            // Nothing is kept of what is made here, so it is as new as can be.
+            Freshness::Consistent | Freshness::MaybeStale { .. } => {
                 let mut projected = self.projected(entity);
                 projected.newest()?;
                 Ok(projected.state)
             }
         }
+    }
+
+    /// The state of an entity as it was just after the event `sequence`, whatever entity that belongs to: made of the
+    /// events up to it. `None` if none of them matters.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such event that is visible; otherwise as [`project`](Self::project).
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak::prelude::*;
+    ///
+    /// #[derive(Debug, Default, PartialEq)]
+    /// struct Balance(i64);
+    ///
+    /// impl Projection for Balance {
+    ///     type Event = i64;
+    ///
+    ///     fn apply(&mut self, event: &Event<i64>) {
+    ///         self.0 += event.payload();
+    ///     }
+    /// }
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let store = Store::open(dir.path())?;
+    /// let account = Coordinate::new("account:7", "bank")?;
+    /// let first = store.append(&account, EventKind::custom(1, 1), &500)?;
+    /// store.append(&account, EventKind::custom(1, 1), &-200)?;
+    /// assert_eq!(store.project_at::<Balance>("account:7", first.sequence)?, Some(Balance(500)));
+    ///
+    /// // It has had one event when it was looked at last.
+    /// assert_eq!(store.project_since::<Balance>("account:7", 1)?, Some((Balance(300), 2)));
+    /// assert_eq!(store.project_since::<Balance>("account:7", 2)?, None);
+    /// # store.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn project_at<T: EventSourced>(&self, entity: &str, sequence: u64) -> Result<Option<T>, StoreError> {
+        self.shared().check_open()?;
+        if sequence >= self.shared().visible() {
+            return Err(StoreError::NotFound { sequence });
+        }
+        let mut projected = self.projected(entity);
+        projected.advance(sequence + 1)?;
+        Ok(projected.state)
+    }
+
+    /// The state of an entity and the revision of its next event, if it has an event with revision `revision` or a later
+    /// one; `None` if nothing has come, or nothing that matters. What is asked with the revision that was returned last is
+    /// whether there is more.
+    ///
+    /// # Errors
+    /// As [`project`](Self::project).
+    pub fn project_since<T: EventSourced>(&self, entity: &str, revision: u64) -> Result<Option<(T, u64)>, StoreError> {
+        let end = self.shared().visible();
+        let newest = self.events(&Region::entity(entity).with_sequences(..end)).backward().rows().next().transpose()?;
+        let next = newest.map_or(0, |row| row.revision + 1);
+        if next <= revision {
+            return Ok(None);
+        }
+        let mut projected = self.projected(entity);
+        projected.advance(end)?;
+        Ok(projected.state.map(|state| (state, next)))
     }
 
     /// The state of an entity, to be asked again and again: each time only what is new is read.
@@ -190,11 +259,16 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn projected<T: EventSourced>(&self, entity: &str) -> Projected<T> {
-        Projected::new(self, &Region::entity(entity))
+        self.projected_over(&Region::entity(entity))
+    }
+
+    /// The same over the events of a region, in the order of the store.
+    pub fn projected_over<T: EventSourced>(&self, region: &Region) -> Projected<T> {
+        Projected::new(self, region)
     }
 }
 
-/// The state of an entity that is kept, and takes only the events that have come since.
+/// The state of an entity or a region that is kept, and takes only the events that have come since.
 #[derive(Clone, Debug)]
 pub struct Projected<T> {
     store: Store,
@@ -228,11 +302,16 @@ impl<T: EventSourced> Projected<T> {
         Ok(self.state.as_ref())
     }
 
-    /// Takes the events before `end`.
-    pub(crate) fn advance(&mut self, end: u64) -> Result<(), StoreError> {
-        let shared = self.store.shared();
+    /// Takes the events before `end`; whether there were any that matter.
+    pub(crate) fn advance(&mut self, end: u64) -> Result<bool, StoreError> {
+        let Self { store, region, state, next } = self;
+        let shared = store.shared();
         shared.check_open()?;
-        advance(shared, &self.region, &mut self.state, &mut self.next, end)
+        advance(shared, region, next, end, |record| take(state, record))
+    }
+
+    pub(crate) fn state(&self) -> Option<&T> {
+        self.state.as_ref()
     }
 }
 
@@ -243,35 +322,44 @@ pub(crate) fn region_of<T: EventSourced>(region: &Region) -> Region {
     if kinds.is_empty() { region } else { region.with_kinds(kinds.iter().copied()) }
 }
 
-/// Gives the events of a region from `next` on and before `end` to a state. After an error `next` is the event that it
-/// is about, or an event before it.
-pub(crate) fn advance<T: EventSourced>(
+/// Gives the events of a region from `next` on and before `end` to `take`; whether there were any. After an error `next`
+/// is the event that it is about, or an event before it.
+pub(crate) fn advance(
     shared: &Shared,
     region: &Region,
-    state: &mut Option<T>,
     next: &mut u64,
     end: u64,
-) -> Result<(), StoreError> {
+    mut take: impl FnMut(&EventRef<'_>) -> Result<(), StoreError>,
+) -> Result<bool, StoreError> {
     if *next >= end {
-        return Ok(());
+        return Ok(false);
     }
+    let mut any = false;
     let mut scan = Scan::new(shared, region, *next..end, Direction::Forward);
     while let Some(row) = scan.next_to_read(shared)? {
-        scan.with_row(shared, &row, |record| take(state, record))?;
+        scan.with_row(shared, &row, &mut take)?;
         *next = row.sequence() + 1;
+        any = true;
     }
     *next = end;
-    Ok(())
+    Ok(any)
 }
 
 /// Gives an event to the state.
 fn take<T: EventSourced>(state: &mut Option<T>, record: &EventRef<'_>) -> Result<(), StoreError> {
-    let sequence = record.sequence();
-    let payload = T::Input::decode(payload_of(record)?).map_err(|source| StoreError::Decode { sequence, source })?;
-    let event = Event::new(EventHeader::from(record), payload);
+    let event = event_for::<T>(record)?;
     match state {
         Some(state) => state.apply_event(&event),
         None => *state = T::from_events(std::slice::from_ref(&event)),
     }
     Ok(())
+}
+
+type PayloadFor<'r, T> = <<T as EventSourced>::Input as ProjectionInput>::Payload<'r>;
+
+/// An event as a state wants it.
+pub(crate) fn event_for<'r, T: EventSourced>(record: &'r EventRef<'r>) -> Result<Event<PayloadFor<'r, T>>, StoreError> {
+    let sequence = record.sequence();
+    let payload = T::Input::decode(payload_of(record)?).map_err(|source| StoreError::Decode { sequence, source })?;
+    Ok(Event::new(EventHeader::from(record), payload))
 }

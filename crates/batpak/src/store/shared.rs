@@ -1,12 +1,15 @@
 //! What all clones of a store and its background thread share.
 
+use crate::store::cache::States;
 use crate::store::commit::Commit;
+use crate::store::decide::Turns;
 use crate::store::follow::Following;
 use crate::store::freeze::Freezing;
 use crate::store::open::OpenIndexReport;
 use crate::store::random::RandomPool;
 use crate::store::signal::Signal;
 use crate::store::wakers::Wakers;
+use crate::store::watch::Changes;
 use crate::store::watermark::Watermark;
 use crate::store::{StoreConfig, StoreError};
 use batpak_core::Frontier;
@@ -32,6 +35,9 @@ pub(crate) struct Shared {
     closed: AtomicBool,
     pub(crate) report: OpenIndexReport,
     pub(crate) head: Mutex<Frontier>,
+    pub(crate) states: States,
+    pub(crate) changes: Changes,
+    pub(crate) turns: Turns,
     writing: Option<Writing>,
     /// Of a store that is open for reading only.
     pub(crate) following: Option<Mutex<Following>>,
@@ -111,6 +117,9 @@ impl Shared {
             closed: AtomicBool::new(false),
             report,
             head: Mutex::default(),
+            states: States::default(),
+            changes: Changes::default(),
+            turns: Turns::default(),
             writing,
             following,
         }
@@ -127,6 +136,7 @@ impl Shared {
         if let Some(watermark) = self.writing.as_ref().and_then(|writing| writing.watermark.as_ref()) {
             watermark.set(sequence);
         }
+        self.changes.tell();
     }
 
     pub(crate) fn check_open(&self) -> Result<(), StoreError> {
@@ -228,6 +238,7 @@ impl Shared {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Err(StoreError::Closed);
         }
+        self.changes.end();
         let Some(writing) = &self.writing else { return Ok(()) };
         self.close_backlog(writing);
         let synced = writing.log.sync();
