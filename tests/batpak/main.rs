@@ -35,4 +35,5 @@ mod salvage;
 mod snapshots;
 mod submit;
 mod support;
+mod transactions;
 mod verify;
