@@ -10,6 +10,7 @@ mod crash;
 mod crashes;
 mod cursors;
 mod damage;
+mod decide;
 mod durability;
 mod failure;
 mod filters;
