@@ -1,6 +1,6 @@
 //! Appending: one by one, in batches, without waiting, again, and what must be refused.
 
-use crate::draft::Draft;
+use crate::draft::{Draft, SEATS};
 use crate::session::{Session, tolerate};
 use crate::trace::trace;
 use batpak::EventKind;
@@ -11,13 +11,13 @@ use std::time::Duration;
 type Receipts = Result<Vec<AppendReceipt>, StoreError>;
 
 impl Session<'_> {
-    fn draft(&mut self) -> Draft {
+    pub(crate) fn draft(&mut self) -> Draft {
         let number = self.life.model.next_number();
         Draft::random(number, self.life.size.text_max, &mut self.life.random)
     }
 
     /// Some events, with conditions that hold.
-    fn drafts(&mut self, most: usize) -> Vec<Draft> {
+    pub(crate) fn drafts(&mut self, most: usize) -> Vec<Draft> {
         let mut drafts: Vec<Draft> = Vec::new();
         for _ in 0..=self.life.random.index(most) {
             let mut draft = self.draft();
@@ -52,7 +52,7 @@ impl Session<'_> {
         self.append_drafts(drafts);
     }
 
-    fn append_drafts(&mut self, drafts: Vec<Draft>) {
+    pub(crate) fn append_drafts(&mut self, drafts: Vec<Draft>) {
         let has_failed = self.has_failed();
         let told = self.tell(&drafts);
         assert!(!has_failed || told.is_err(), "after a failure nothing is accepted");
@@ -124,6 +124,11 @@ impl Session<'_> {
         }
         let which = self.life.random.index(lost.len());
         let mut drafts = lost.swap_remove(which);
+        // Somebody else may have the seat now.
+        let is_sold = |draft: &Draft| SEATS.contains(&draft.entity) && self.life.model.len_of(draft.entity) > 0;
+        if drafts.iter().any(is_sold) {
+            return self.append();
+        }
         // The streams may be others now.
         for draft in &mut drafts {
             draft.expected = None;
@@ -132,7 +137,7 @@ impl Session<'_> {
     }
 
     /// Notes what has become of a commit.
-    fn settle(&mut self, drafts: Vec<Draft>, told: Receipts) {
+    pub(crate) fn settle(&mut self, drafts: Vec<Draft>, told: Receipts) {
         let now = self.now();
         trace(|| format!("{} events: {told:?}", drafts.len()));
         match told {

@@ -1,7 +1,7 @@
 //! A store that was opened, compared with the list of events.
 
 use crate::config::PATHS;
-use crate::draft::{ENTITIES, KINDS, SCOPES, TAGS};
+use crate::draft::{ENTITIES, KINDS, SCOPES, SEATS, TAGS};
 use crate::model::{Known, Model};
 use crate::random::Random;
 use batpak::Region;
@@ -41,10 +41,11 @@ fn check_event(store: &Store, row: &EventRow, sequence: usize, known: &mut Known
 
 /// Every list of the index names the events that it should.
 fn check_regions(store: &Store, events: &[Known]) -> Result<()> {
-    for entity in ENTITIES {
+    for entity in ENTITIES.into_iter().chain(SEATS) {
         let rows = store.try_stream(entity)?;
         check_rows(&rows, events, |event| event.draft.entity == entity);
         assert!(rows.iter().map(|row| row.revision).eq(0..rows.len() as u64), "revisions of {entity}");
+        assert!(rows.len() < 2 || !SEATS.contains(&entity), "{entity} is sold twice");
     }
     for scope in SCOPES {
         check_rows(&store.query(&Region::scope(scope))?, events, |event| event.draft.scope == scope);
@@ -82,7 +83,7 @@ fn check_chain(store: &Store, model: &Model, found: usize) -> Result<()> {
 
 fn entities_of(events: &[Known]) -> u64 {
     let is_there = |entity: &&&str| events.iter().any(|event| event.draft.entity == **entity);
-    ENTITIES.iter().filter(is_there).count() as u64
+    ENTITIES.iter().chain(&SEATS).filter(is_there).count() as u64
 }
 
 /// Keys of what is there are known, and how long streams are.

@@ -6,6 +6,8 @@ use batpak::{Coordinate, EventKind};
 use serde_json::{Value, json};
 
 pub(crate) const ENTITIES: [&str; 5] = ["a", "a:1", "a:10", "b", "c"];
+/// Entities of which each may have one event at most.
+pub(crate) const SEATS: [&str; 6] = ["seat:1", "seat:2", "seat:3", "seat:4", "seat:5", "seat:6"];
 pub(crate) const SCOPES: [&str; 2] = ["x", "y"];
 pub(crate) const TAGS: [&str; 3] = ["t", "t:1", "u"];
 pub(crate) const KINDS: [EventKind; 3] = [EventKind::custom(1, 1), EventKind::custom(1, 2), EventKind::custom(2, 1)];

@@ -16,6 +16,7 @@
 mod appending;
 mod checking;
 mod config;
+mod deciding;
 mod draft;
 mod faults;
 mod life;

@@ -59,7 +59,9 @@ impl<'l> Session<'l> {
         let which = self.life.random.below(100);
         trace(|| format!("step {which} at call {}", self.life.files.calls()));
         let result = match which {
-            0..28 => return self.append(),
+            0..18 => return self.append(),
+            18..26 => return self.sell(),
+            26..28 => return self.commit_what_is_refused(),
             28..32 => return self.append_watched(),
             32..43 => return self.append_batch(),
             43..50 => return self.submit_some(),

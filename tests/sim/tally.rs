@@ -24,6 +24,8 @@ pub(crate) struct Tally {
     pub(crate) refused: u64,
     pub(crate) freezes: u64,
     pub(crate) merges: u64,
+    /// Transactions of which what they rested on had changed.
+    pub(crate) overtaken: u64,
     /// Depends on every call of every life.
     pub(crate) digest: u64,
 }
@@ -31,8 +33,10 @@ pub(crate) struct Tally {
 impl Tally {
     /// Whether everything that can happen has happened often enough in so many lives.
     pub(crate) fn is_enough(&self) -> bool {
-        let Self { torn, from_tail, restored, refused, freezes, merges, .. } = *self;
-        let often = [torn, from_tail, restored, refused, freezes, merges].iter().all(|count| count * 25 >= self.lives);
+        let Self { torn, from_tail, restored, refused, freezes, merges, overtaken, .. } = *self;
+        let often = [torn, from_tail, restored, refused, freezes, merges, overtaken]
+            .iter()
+            .all(|count| count * 25 >= self.lives);
         self.crashes >= 5 * self.lives && self.faults >= 2 * self.lives && often
     }
 }
@@ -51,6 +55,7 @@ impl AddAssign for Tally {
         self.refused += other.refused;
         self.freezes += other.freezes;
         self.merges += other.merges;
+        self.overtaken += other.overtaken;
         self.digest = self.digest.wrapping_add(other.digest);
     }
 }
@@ -61,8 +66,9 @@ impl Display for Tally {
         write!(f, "{lives} lives, {crashes} crashes ({crashes_while_opening} while opening), {faults} faults, ")?;
         let Self { torn, from_tail, restored, refused, .. } = self;
         write!(f, "{comparisons} comparisons; {torn} torn ends, {from_tail} commits from tails, ")?;
-        let Self { freezes, merges, digest, .. } = self;
-        write!(f, "{restored} indexes restored, {refused} files refused, {freezes} freezes, {merges} merges; ")?;
+        let Self { freezes, merges, overtaken, digest, .. } = self;
+        write!(f, "{restored} indexes restored, {refused} files refused, {freezes} freezes, {merges} merges, ")?;
+        write!(f, "{overtaken} transactions overtaken; ")?;
         write!(f, "digest {digest:016x}")
     }
 }
