@@ -24,6 +24,14 @@ pub(crate) struct Tally {
     pub(crate) refused: u64,
     pub(crate) freezes: u64,
     pub(crate) merges: u64,
+    /// Times that what a crash had left was verified before anybody opened it.
+    pub(crate) verified_left: u64,
+    /// Of those, the ones with a torn end.
+    pub(crate) verified_torn: u64,
+    /// Times that a store that had recovered was verified.
+    pub(crate) verified: u64,
+    /// Times that events were saved into a new store.
+    pub(crate) salvaged: u64,
     /// Depends on every call of every life.
     pub(crate) digest: u64,
 }
@@ -32,7 +40,9 @@ impl Tally {
     /// Whether everything that can happen has happened often enough in so many lives.
     pub(crate) fn is_enough(&self) -> bool {
         let Self { torn, from_tail, restored, refused, freezes, merges, .. } = *self;
-        let often = [torn, from_tail, restored, refused, freezes, merges].iter().all(|count| count * 25 >= self.lives);
+        let Self { verified_left, verified, salvaged, .. } = *self;
+        let counts = [torn, from_tail, restored, refused, freezes, merges, verified_left, verified, salvaged];
+        let often = counts.iter().all(|count| count * 25 >= self.lives) && self.verified_torn * 400 >= self.lives;
         self.crashes >= 5 * self.lives && self.faults >= 2 * self.lives && often
     }
 }
@@ -51,6 +61,10 @@ impl AddAssign for Tally {
         self.refused += other.refused;
         self.freezes += other.freezes;
         self.merges += other.merges;
+        self.verified_left += other.verified_left;
+        self.verified_torn += other.verified_torn;
+        self.verified += other.verified;
+        self.salvaged += other.salvaged;
         self.digest = self.digest.wrapping_add(other.digest);
     }
 }
@@ -63,6 +77,8 @@ impl Display for Tally {
         write!(f, "{comparisons} comparisons; {torn} torn ends, {from_tail} commits from tails, ")?;
         let Self { freezes, merges, digest, .. } = self;
         write!(f, "{restored} indexes restored, {refused} files refused, {freezes} freezes, {merges} merges; ")?;
-        write!(f, "digest {digest:016x}")
+        let Self { verified_left, verified_torn, verified, salvaged, .. } = self;
+        write!(f, "{verified_left} verified before they were opened ({verified_torn} torn), {verified} after, ")?;
+        write!(f, "{salvaged} salvaged; digest {digest:016x}")
     }
 }
