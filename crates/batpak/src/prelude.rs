@@ -1,5 +1,6 @@
 //! What most programs need: `use batpak::prelude::*;`.
 
+pub use crate::EventPayload;
 pub use crate::store::{
     AppendOptions, AppendReceipt, BatchAppendItem, CausationRef, Durability, EventSourced, Freshness, Projection,
     ProjectionInput, RawMsgpackInput, Store, StoreConfig, StoreError, SyncConfig, Ticket, ValueInput, idempotency_key,

@@ -17,7 +17,7 @@ mod open;
 mod options;
 mod part_check;
 mod part_file;
-mod payload;
+pub(crate) mod payload;
 mod place;
 mod projection;
 mod random;
@@ -32,6 +32,7 @@ mod status;
 #[cfg(feature = "testing")]
 mod stepping;
 mod submit;
+mod typed;
 mod verify;
 mod wakers;
 mod watermark;
