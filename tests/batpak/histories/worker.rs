@@ -6,7 +6,8 @@ use batpak::store::{
     AppendOptions, AppendReceipt, BatchAppendItem, CausationRef, Cursor, Durability, EventRow, Freshness, Projection,
     Store, StoreError, Ticket,
 };
-use batpak::{Coordinate, Event, EventId, EventKind, Region, StoredEvent};
+use batpak::{Coordinate, Event, EventId, EventKind, EventPayload, Region, StoredEvent};
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const KIND: EventKind = EventKind::custom(1, 1);
@@ -28,15 +29,19 @@ pub(super) struct Worker<'s> {
     synced: Vec<EventId>,
 }
 
+#[derive(Serialize, Deserialize, EventPayload)]
+#[batpak(category = 1, type_id = 1, name = "number")]
+struct Number(u64);
+
 /// Keeps the payloads.
 #[derive(Debug, Default)]
 struct Payloads(Vec<u64>);
 
 impl Projection for Payloads {
-    type Event = u64;
+    type Event = Number;
 
-    fn apply(&mut self, event: &Event<u64>) {
-        self.0.push(*event.payload());
+    fn apply(&mut self, event: &Event<Number>) {
+        self.0.push(event.payload().0);
     }
 }
 
@@ -176,7 +181,7 @@ impl<'s> Worker<'s> {
                 Reply::Payloads(state.unwrap_or_default().0)
             }
             Call::Read(sequence) => found(store.read(*sequence), |payload| payload.as_u64().expect("a number")),
-            Call::Get(id) => found(store.get_typed::<u64>(*id), |payload| *payload),
+            Call::Get(id) => found(store.get_as::<u64>(*id), |payload| *payload),
             Call::Poll(entity, _) => {
                 let cursor = self.cursors.iter_mut().find(|(of, _)| of == entity).map(|(_, cursor)| cursor);
                 Reply::Next(cursor.expect("a cursor").try_poll().expect("a poll").as_ref().map(row_of))
