@@ -17,6 +17,7 @@ mod filters;
 mod fixtures;
 mod follow;
 mod freezing;
+mod gates;
 mod histories;
 mod idempotency;
 mod json;

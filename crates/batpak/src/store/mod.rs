@@ -13,6 +13,7 @@ mod events;
 mod exposure;
 mod follow;
 mod freeze;
+mod gates;
 mod job;
 mod json;
 mod look_up;
@@ -27,6 +28,7 @@ mod random;
 mod read;
 mod rebuild;
 mod receipt;
+mod records;
 mod room;
 mod salvage;
 mod shared;
@@ -40,6 +42,7 @@ mod verify;
 mod wakers;
 mod watch;
 mod watermark;
+mod write_context;
 
 pub use batpak_segment::{
     Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, Mapping, MemoryFileSystem,
@@ -53,6 +56,7 @@ pub use cursor::Cursor;
 pub use decide::{Committed, DecideError};
 pub use error::StoreError;
 pub use events::{EventRows, Events};
+pub use gates::{BypassError, Bypassed, GateError, Gated};
 pub use json::{payload_from_json, payload_to_json};
 pub use open::{OpenIndexPath, OpenIndexReport, RefusedFile, TornEnd};
 pub use options::{AppendOptions, BatchAppendItem, CausationRef, idempotency_key};
@@ -61,12 +65,14 @@ pub use projection::{
 };
 pub use read::{EventRow, RawPayload, Rows};
 pub use receipt::AppendReceipt;
+pub use records::{BYPASSED, BypassRecord, DenialRecord, RefusedEvent};
 pub use salvage::{LOST, Lost, Rehashed, SalvageReport, salvage};
 pub use status::{Diagnostics, Head, Stats};
 pub use submit::Ticket;
 pub use transaction::{Staged, Transaction};
 pub use verify::{ChainReport, Finding, Subject, VerifyReport, verify};
 pub use watch::Watch;
+pub use write_context::{READ_FAILED, StagedEvent, WriteContext, WriteGates, WritePipeline, Writes};
 
 use background::Background;
 use shared::Shared;

@@ -149,6 +149,8 @@ pub struct BatchAppendItem {
     pub(crate) occurred_at: Option<Timestamp>,
     pub(crate) durability: Option<Durability>,
     pub(crate) cause: CausationRef,
+    /// It is a record of the store itself: its kind is a reserved one.
+    pub(crate) by_store: bool,
 }
 
 impl BatchAppendItem {
@@ -202,6 +204,7 @@ impl BatchAppendItem {
             occurred_at: options.occurred_at,
             durability: options.durability,
             cause,
+            by_store: false,
         })
     }
 }
