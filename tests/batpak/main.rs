@@ -4,6 +4,7 @@
 
 mod append;
 mod batch;
+mod causation;
 mod chain;
 mod conditions;
 mod crash;

@@ -3,6 +3,7 @@
 mod append;
 mod background;
 mod cache;
+mod causation;
 mod commit;
 mod condition;
 mod config;
@@ -48,6 +49,7 @@ pub use batpak_segment::{
     Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, Mapping, MemoryFileSystem,
     OpenMode, RealFileSystem, SharedMapping, SystemClock, SystemEntropy, WritePath,
 };
+pub use causation::{Causes, CausesEnd, CorrelationNode, CorrelationTree};
 pub use condition::Condition;
 #[cfg(feature = "testing")]
 pub use config::Threads;
