@@ -22,6 +22,7 @@ mod gates;
 mod histories;
 mod idempotency;
 mod json;
+mod kit;
 mod limits;
 mod load;
 mod model;
