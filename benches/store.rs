@@ -493,3 +493,52 @@ fn verify(bencher: Bencher<'_, '_>) {
         report.events
     });
 }
+
+/// Number of events in the stores in which causes are looked for, and of those that have one.
+const STORES: [usize; 2] = [1_000, 1_000_000];
+const LINKS: usize = 10;
+
+/// A store of so many events. Some of them, evenly spread, have each brought about the next, of one undertaking.
+fn linked(events: usize) -> (TempDir, Store, Vec<EventId>) {
+    let dir = directory();
+    let store = Store::open(dir.path()).unwrap();
+    let coordinates = coordinates();
+    let mut next = coordinates.iter().cycle();
+    let mut ids: Vec<EventId> = Vec::new();
+    for _ in 0..LINKS {
+        let options = AppendOptions { causation_id: ids.last().copied(), ..AppendOptions::default() };
+        let options = AppendOptions { correlation_id: ids.first().copied(), ..options };
+        ids.push(store.append_with_options(&coordinates[0], KIND, &(), options).unwrap().event_id);
+        let mut left = events / LINKS - 1;
+        while left > 0 {
+            let size = left.min(1000);
+            store.append_batch(next.by_ref().take(size).map(item)).unwrap();
+            left -= size;
+        }
+    }
+    store.sync().unwrap();
+    (dir, store, ids)
+}
+
+/// From the last one up to the first one.
+#[divan::bench(args = STORES)]
+fn causes(bencher: Bencher<'_, '_>, events: usize) {
+    let (_dir, store, ids) = linked(events);
+    bencher.counter(ItemsCount::new(LINKS - 1)).bench_local(|| store.causes(ids[LINKS - 1]).count());
+}
+
+/// From the first one down to the last one.
+#[divan::bench(args = STORES)]
+fn effects(bencher: Bencher<'_, '_>, events: usize) {
+    let (_dir, store, ids) = linked(events);
+    bencher.counter(ItemsCount::new(LINKS - 1)).bench_local(|| {
+        let effect = |id: &EventId| store.effects(*id).next().map(|row| row.unwrap().event_id);
+        std::iter::successors(Some(ids[0]), effect).count()
+    });
+}
+
+#[divan::bench(args = STORES)]
+fn correlation(bencher: Bencher<'_, '_>, events: usize) {
+    let (_dir, store, ids) = linked(events);
+    bencher.counter(ItemsCount::new(LINKS)).bench_local(|| store.correlation(ids[0], 1000).unwrap().len());
+}

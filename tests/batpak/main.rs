@@ -4,6 +4,7 @@
 
 mod append;
 mod batch;
+mod causation;
 mod chain;
 mod conditions;
 mod crash;
@@ -18,9 +19,11 @@ mod filters;
 mod fixtures;
 mod follow;
 mod freezing;
+mod gates;
 mod histories;
 mod idempotency;
 mod json;
+mod kit;
 mod limits;
 mod load;
 mod model;

@@ -1,6 +1,6 @@
 use std::error::Error;
 
-use batpak_guard::{DENIED, Denial, GATE_DEFECT};
+use batpak_guard::{DENIED, Denial, GATE_DEFECT, GateSet, Proposal, gate_fn};
 
 #[test]
 fn a_denial_displays_its_gate_and_its_message_and_nothing_else() {
@@ -48,4 +48,14 @@ fn a_denial_is_an_error_that_crosses_threads() {
     let error: Box<dyn Error + Send + Sync> = Denial::new("g", "m").into();
     assert_eq!(error.to_string(), "[g] m");
     assert!(error.source().is_none());
+}
+
+#[test]
+fn a_denial_that_names_no_gate_gets_the_name_in_the_set() {
+    let mut gates = GateSet::new();
+    gates.push(gate_fn("first", |(): &()| Err(Denial::new("", "no").with_code("X"))));
+    gates.push(gate_fn("second", |(): &()| Err(Denial::new("itself", "no"))));
+    let denials = gates.evaluate_all(&());
+    assert_eq!(denials, [Denial::new("first", "no").with_code("X"), Denial::new("itself", "no")]);
+    assert_eq!(gates.evaluate(&(), Proposal::new(())).expect_err("denied").gate, "first");
 }

@@ -3,12 +3,12 @@
 use crate::{Denial, Gate};
 
 #[cfg(not(feature = "std"))]
-pub(crate) fn ask<C, G>(_: &'static str, gate: &G, ctx: &C) -> Result<(), Denial>
+pub(crate) fn ask<C, G>(name: &'static str, gate: &G, ctx: &C) -> Result<(), Denial>
 where
     C: ?Sized,
     G: Gate<C> + ?Sized,
 {
-    gate.evaluate(ctx)
+    gate.evaluate(ctx).map_err(|denial| denial.named(name))
 }
 
 #[cfg(feature = "std")]
@@ -22,7 +22,7 @@ where
     // AssertUnwindSafe: the crate keeps no state that a gate could leave half changed. What the gate and its context
     // change behind a shared reference is theirs; a mutex among it is poisoned as usual.
     match catch_unwind(AssertUnwindSafe(|| gate.evaluate(ctx))) {
-        Ok(answer) => answer,
+        Ok(answer) => answer.map_err(|denial| denial.named(name)),
         Err(panic) => Err(defect::denial(name, panic)),
     }
 }

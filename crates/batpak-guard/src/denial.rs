@@ -29,7 +29,8 @@ pub const GATE_DEFECT: &str = "GATE_DEFECT";
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Denial {
-    /// The gate that denied, as it named itself in the denial.
+    /// The gate that denied, as it named itself in the denial. If it left that empty, a gate set puts in the name that
+    /// the gate has there.
     pub gate: &'static str,
     /// What programs branch on: [`DENIED`] unless the gate gave its own.
     pub code: &'static str,
@@ -58,6 +59,10 @@ impl Denial {
     pub fn with_code(mut self, code: &'static str) -> Self {
         self.code = code;
         self
+    }
+
+    pub(crate) fn named(self, gate: &'static str) -> Self {
+        if self.gate.is_empty() { Self { gate, ..self } } else { self }
     }
 
     /// Adds a key and a value behind those that are there.

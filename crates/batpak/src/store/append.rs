@@ -175,10 +175,15 @@ impl Store {
             tags: &tags,
             ..Fields::new(&item.coordinate, item.kind)
         };
-        let proposed = self.propose(writing, job, &fields, |open| {
+        let write = |open: &mut OpenRecord<'_>| {
             open.extend_from_slice(&item.payload);
             Ok(())
-        })?;
+        };
+        let proposed = if item.by_store {
+            self.propose_any(writing, job, &fields, write)?
+        } else {
+            self.propose(writing, job, &fields, write)?
+        };
         proposed.expected = item.expected_sequence;
         proposed.correlation = item.correlation_id;
         if let CausationRef::Item(cause) = item.cause {
@@ -187,7 +192,7 @@ impl Store {
         Ok(())
     }
 
-    /// Encodes and hashes an event: all that needs no lock.
+    /// Encodes and hashes an event of a user: all that needs no lock.
     fn propose<'j>(
         &self,
         writing: &Writing,
@@ -198,6 +203,17 @@ impl Store {
         if fields.kind.is_reserved() {
             return Err(StoreError::ReservedKind { kind: fields.kind });
         }
+        self.propose_any(writing, job, fields, write)
+    }
+
+    /// The same of any event, also of a kind that is kept for the store.
+    fn propose_any<'j>(
+        &self,
+        writing: &Writing,
+        job: &'j mut Job,
+        fields: &Fields<'_>,
+        write: impl FnOnce(&mut OpenRecord<'_>) -> Result<(), StoreError>,
+    ) -> Result<&'j mut Proposed, StoreError> {
         let limit = self.shared().config.payload_max_bytes;
         let salt = writing.salts.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let (draft, payload_len) = job.frame.push_with(|buffer| {

@@ -85,7 +85,7 @@ pub(crate) enum Outcome {
     Conflict { entity: String, expected: u64, actual: u64, newest: Option<u64> },
     /// This one of its guards does not hold.
     Stands { guard: usize },
-    /// It has no events, and its guards hold.
+    /// It has no events, and its guards hold; or it was to repeat a commit, and repeats none.
     Nothing,
     /// The active segment has no room for it. Nothing was done.
     NoRoom,
@@ -215,6 +215,9 @@ impl Commit {
         }
         if let Some(replayed) = self.replayed(&job.proposed) {
             return Ok(replayed);
+        }
+        if job.only_repeats {
+            return Ok(Outcome::Nothing);
         }
         if let Some(other) = self.check_guards(shared, job)? {
             return Ok(other);

@@ -225,6 +225,12 @@ pub enum StoreError {
     Closed,
 }
 
+/// An error and its causes.
+pub(crate) fn in_one_line(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+}
+
 fn against(event: Option<EventId>) -> String {
     event.map_or_else(String::new, |id| format!(", event {id} stands against it"))
 }

@@ -16,6 +16,8 @@ pub(crate) struct Job {
     pub(crate) guards: Vec<Guard>,
     pub(crate) receipts: Receipts,
     pub(crate) durability: Durability,
+    /// It is committed only if it repeats an earlier commit.
+    pub(crate) only_repeats: bool,
     /// Below this sequence everything was looked up that the events need.
     pub(crate) looked_up_to: u64,
 }
@@ -36,6 +38,7 @@ impl Job {
         job.frame.clear();
         job.proposed.clear();
         job.guards.clear();
+        job.only_repeats = false;
         job.looked_up_to = 0;
         job
     }

@@ -3,6 +3,7 @@
 mod append;
 mod background;
 mod cache;
+mod causation;
 mod commit;
 mod condition;
 mod config;
@@ -13,6 +14,7 @@ mod events;
 mod exposure;
 mod follow;
 mod freeze;
+mod gates;
 mod job;
 mod json;
 mod look_up;
@@ -27,6 +29,7 @@ mod random;
 mod read;
 mod rebuild;
 mod receipt;
+mod records;
 mod room;
 mod salvage;
 mod shared;
@@ -41,11 +44,13 @@ mod verify;
 mod wakers;
 mod watch;
 mod watermark;
+mod write_context;
 
 pub use batpak_segment::{
     Clock, DirectoryEntry, Entropy, EntryKind, Environment, File, FileSystem, Lock, Mapping, MemoryFileSystem,
     OpenMode, RealFileSystem, SharedMapping, SystemClock, SystemEntropy, WritePath,
 };
+pub use causation::{Causes, CausesEnd, CorrelationNode, CorrelationTree};
 pub use condition::Condition;
 #[cfg(feature = "testing")]
 pub use config::Threads;
@@ -54,6 +59,7 @@ pub use cursor::Cursor;
 pub use decide::{Committed, DecideError};
 pub use error::StoreError;
 pub use events::{EventRows, Events};
+pub use gates::{BypassError, Bypassed, GateError, Gated};
 pub use json::{payload_from_json, payload_to_json};
 pub use open::{OpenIndexPath, OpenIndexReport, RefusedFile, TornEnd};
 pub use options::{AppendOptions, BatchAppendItem, CausationRef, idempotency_key};
@@ -62,12 +68,14 @@ pub use projection::{
 };
 pub use read::{EventRow, RawPayload, Rows};
 pub use receipt::AppendReceipt;
+pub use records::{BYPASSED, BypassRecord, DenialRecord, RefusedEvent};
 pub use salvage::{LOST, Lost, Rehashed, SalvageReport, salvage};
 pub use status::{Diagnostics, Head, Stats};
 pub use submit::Ticket;
 pub use transaction::{Staged, Transaction};
 pub use verify::{ChainReport, Finding, Subject, VerifyReport, verify};
 pub use watch::Watch;
+pub use write_context::{READ_FAILED, StagedEvent, WriteContext, WriteGates, WritePipeline, Writes};
 
 use background::Background;
 use shared::Shared;

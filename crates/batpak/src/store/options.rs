@@ -152,6 +152,8 @@ pub struct BatchAppendItem {
     pub(crate) occurred_at: Option<Timestamp>,
     pub(crate) durability: Option<Durability>,
     pub(crate) cause: CausationRef,
+    /// It is a record of the store itself: its kind is a reserved one.
+    pub(crate) by_store: bool,
 }
 
 impl BatchAppendItem {
@@ -235,6 +237,7 @@ impl BatchAppendItem {
             occurred_at: options.occurred_at,
             durability: options.durability,
             cause,
+            by_store: false,
         }
     }
 }

@@ -302,10 +302,6 @@ impl<T: EventSourced> Projected<T> {
         Self { store: store.clone(), region: region_of::<T>(region), state: None, next: 0 }
     }
 
-    pub(crate) fn region(&self) -> &Region {
-        &self.region
-    }
-
     pub(crate) fn into_state(self) -> Option<T> {
         self.state
     }

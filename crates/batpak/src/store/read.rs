@@ -31,7 +31,7 @@ pub struct EventRow {
 
 impl EventRow {
     #[inline]
-    fn new(row: &Row, coordinate: Coordinate) -> Self {
+    pub(crate) fn new(row: &Row, coordinate: Coordinate) -> Self {
         Self {
             event_id: row.id,
             coordinate,
@@ -203,7 +203,7 @@ impl Store {
         self.shared().fetch(&row, decode)
     }
 
-    fn row_of_id(&self, id: EventId) -> Result<Row, StoreError> {
+    pub(crate) fn row_of_id(&self, id: EventId) -> Result<Row, StoreError> {
         let shared = self.shared();
         shared.check_open()?;
         let sequence = id.sequence();
@@ -391,7 +391,7 @@ impl Scan {
 
     /// The coordinate of the row that was given last.
     #[inline]
-    fn coordinate(&mut self, shared: &Shared, row: &Row) -> Result<Coordinate, StoreError> {
+    pub(crate) fn coordinate(&mut self, shared: &Shared, row: &Row) -> Result<Coordinate, StoreError> {
         match self.matches.coordinate(row) {
             Ok(Some(coordinate)) => Ok(coordinate),
             Ok(None) => shared.coordinate_of(row.sequence()),

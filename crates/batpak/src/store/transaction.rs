@@ -3,7 +3,7 @@
 use crate::event_payload::EventPayload;
 use crate::store::condition::Guard;
 use crate::store::job::Job;
-use crate::store::projection::Projected;
+use crate::store::projection::{Projected, region_of};
 use crate::store::{
     AppendOptions, AppendReceipt, BatchAppendItem, CausationRef, Condition, Durability, EventSourced, Events, Rows,
     Store, StoreError,
@@ -51,12 +51,14 @@ use serde_json::Value;
 #[derive(Debug)]
 #[must_use = "nothing is appended before it is committed"]
 pub struct Transaction {
-    store: Store,
+    pub(crate) store: Store,
     /// It reads events below this sequence.
     end: u64,
     conditions: Vec<Condition>,
-    items: Vec<BatchAppendItem>,
-    durability: Option<Durability>,
+    pub(crate) items: Vec<BatchAppendItem>,
+    pub(crate) durability: Option<Durability>,
+    /// Where what the gates come to is recorded.
+    pub(crate) records_at: Option<Coordinate>,
 }
 
 /// An event that waits for the commit of its transaction. As a [`CausationRef`] it is the cause of a later one.
@@ -85,6 +87,7 @@ impl Store {
             conditions: Vec::new(),
             items: Vec::new(),
             durability: None,
+            records_at: None,
         }
     }
 }
@@ -101,14 +104,23 @@ impl Transaction {
     /// As [`Store::query`].
     pub fn query(&mut self, region: &Region) -> Result<Rows, StoreError> {
         self.rest_on(region);
-        self.store.query(&self.before_end(region))
+        self.look_query(region)
     }
 
     /// The events of a region. An event of the region that comes before the commit refuses it, however many of them
     /// were looked at.
     pub fn events(&mut self, region: &Region) -> Events<Value> {
         self.rest_on(region);
-        self.store.events(&self.before_end(region))
+        self.look_events(region)
+    }
+
+    /// How many events the entity has had. One that comes before the commit refuses it.
+    ///
+    /// # Errors
+    /// As [`Store::query`].
+    pub fn len_of(&mut self, entity: &str) -> Result<u64, StoreError> {
+        self.rest_on(&Region::entity(entity));
+        self.look_len_of(entity)
     }
 
     /// The state of an entity; `None` if it has no event of a kind that matters. An event of such a kind that comes
@@ -125,10 +137,8 @@ impl Transaction {
     /// # Errors
     /// As [`Store::project`].
     pub fn project_over<T: EventSourced>(&mut self, region: &Region) -> Result<Option<T>, StoreError> {
-        let mut projected = Projected::new(&self.store, region);
-        self.rest_on(projected.region());
-        projected.advance(self.end)?;
-        Ok(projected.into_state())
+        self.rest_on(&region_of::<T>(region));
+        self.look_project(region)
     }
 
     /// Demands something else of the store at the moment of the commit.
@@ -186,20 +196,53 @@ impl Transaction {
     /// `Condition` with the first condition that does not hold and the newest event that stands against it; otherwise
     /// as [`Store::append_batch`].
     pub fn commit(self) -> Result<Vec<AppendReceipt>, StoreError> {
-        let Self { store, conditions, items, durability, .. } = self;
-        let writing = store.shared().writing()?;
+        let job = self.propose()?;
+        self.place(job)
+    }
+
+    /// All that a commit does without a lock.
+    pub(crate) fn propose(&self) -> Result<Box<Job>, StoreError> {
         let mut job = Job::begin();
-        store.propose_batch(writing, &mut job, &items)?;
-        job.durability = job.durability.max(durability.unwrap_or_default());
-        job.guards.extend(conditions.into_iter().map(Guard::new));
-        store.commit(writing, &mut job)?;
+        self.store.propose_batch(self.store.shared().writing()?, &mut job, &self.items)?;
+        job.durability = job.durability.max(self.durability.unwrap_or_default());
+        Ok(job)
+    }
+
+    /// Commits what was proposed.
+    pub(crate) fn place(self, mut job: Box<Job>) -> Result<Vec<AppendReceipt>, StoreError> {
+        job.guards.extend(self.conditions.into_iter().map(Guard::new));
+        self.store.commit(self.store.shared().writing()?, &mut job)?;
         let receipts = std::mem::take(&mut job.receipts);
         job.end();
         Ok(receipts.into_vec())
     }
 
     fn rest_on(&mut self, region: &Region) {
-        self.require(Condition::none_since(region.clone(), self.end));
+        self.require(self.unchanged(region));
+    }
+
+    /// What has to be true at the commit if a region was read.
+    pub(crate) fn unchanged(&self, region: &Region) -> Condition {
+        Condition::none_since(region.clone(), self.end)
+    }
+
+    pub(crate) fn look_query(&self, region: &Region) -> Result<Rows, StoreError> {
+        self.store.query(&self.before_end(region))
+    }
+
+    pub(crate) fn look_events(&self, region: &Region) -> Events<Value> {
+        self.store.events(&self.before_end(region))
+    }
+
+    pub(crate) fn look_len_of(&self, entity: &str) -> Result<u64, StoreError> {
+        let newest = self.look_events(&Region::entity(entity)).backward().rows().next();
+        Ok(newest.transpose()?.map_or(0, |row| row.revision + 1))
+    }
+
+    pub(crate) fn look_project<T: EventSourced>(&self, region: &Region) -> Result<Option<T>, StoreError> {
+        let mut projected = Projected::new(&self.store, region);
+        projected.advance(self.end)?;
+        Ok(projected.into_state())
     }
 
     fn before_end(&self, region: &Region) -> Region {

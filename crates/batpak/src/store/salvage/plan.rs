@@ -1,6 +1,7 @@
 //! What can be saved, and what stands in the place of the rest.
 
 use super::{LOST, Lost};
+use crate::store::error::in_one_line;
 use crate::store::read::decode_at;
 use crate::store::{StoreConfig, StoreError};
 use batpak_core::{Chain, ChainError, EventHash, EventRef};
@@ -319,10 +320,4 @@ fn no_place(missing: &Missing) -> StoreError {
     let reason =
         format!("revision {revision} of {entity} is missing, and no event between {after} and {before} is lost");
     StoreError::Corrupt { segment: None, offset: None, reason }
-}
-
-/// An error and its causes.
-pub(super) fn in_one_line(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }
