@@ -139,7 +139,8 @@ fn move_money_about(store: &Store, accounts: &[&Coordinate; 2]) -> Result<usize,
     let work = |thread: i64| -> Result<usize, DecideError<Refusal>> {
         let mut refusals = 0;
         for n in 0..100 {
-            let (from, to) = if (n + thread) % 2 == 0 { (accounts[0], accounts[1]) } else { (accounts[1], accounts[0]) };
+            let (from, to) =
+                if (n + thread) % 2 == 0 { (accounts[0], accounts[1]) } else { (accounts[1], accounts[0]) };
             deposit(store, from, 10 + n)?;
             for done in [transfer(store, from, to, 3 * n + 1), withdraw(store, to, 2 * n + thread + 1)] {
                 match done {

@@ -60,12 +60,8 @@ impl BoxOffice {
             let sold = HallEvent::SeatSold { buyer: buyer_name.to_owned() };
             let bought = HallEvent::TicketBought { seat: seat_name.to_owned() };
             let (options, tags) = (AppendOptions::default(), [seat_name, buyer_name]);
-            let booking = BatchAppendItem::typed(
-                self.bookings.clone(),
-                &made,
-                options.with_tags(&tags),
-                CausationRef::None,
-            )?;
+            let booking =
+                BatchAppendItem::typed(self.bookings.clone(), &made, options.with_tags(&tags), CausationRef::None)?;
             let cause = sale.push(booking).into();
             sale.push(BatchAppendItem::typed(seat.clone(), &sold, options, cause)?);
             sale.push(BatchAppendItem::typed(buyer.clone(), &bought, options, cause)?);
@@ -76,7 +72,11 @@ impl BoxOffice {
 }
 
 /// Two wishes, one after the other. Refusals are told, what else fails is an error.
-fn shop(office: &BoxOffice, wishes: [&Coordinate; 2], buyer: &Coordinate) -> Result<Vec<Refusal>, DecideError<Refusal>> {
+fn shop(
+    office: &BoxOffice,
+    wishes: [&Coordinate; 2],
+    buyer: &Coordinate,
+) -> Result<Vec<Refusal>, DecideError<Refusal>> {
     let mut refusals = Vec::new();
     for seat in wishes {
         match office.sell(seat, buyer) {
