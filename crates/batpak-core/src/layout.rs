@@ -168,6 +168,12 @@ impl Trailer {
         }
     }
 
+    /// All but the hash.
+    #[inline]
+    pub(crate) fn place(bytes: &[u8; TRAILER_LEN]) -> &[u8] {
+        &bytes[..HASH_AT]
+    }
+
     pub(crate) fn id(bytes: &[u8; TRAILER_LEN]) -> EventId {
         EventId::from_bytes(part::<0, _>(bytes))
     }
@@ -204,6 +210,17 @@ pub(crate) fn digest(state: [u32; 8]) -> [u8; HASH_LEN] {
         bytes.copy_from_slice(&word.to_be_bytes());
     }
     out
+}
+
+/// A block of a message of SHA-256 in four parts of sixteen bytes, each with its low half first.
+#[inline]
+pub(crate) fn quarters(block: &[u8; 64]) -> [[i64; 2]; 4] {
+    let (parts, _) = block.as_chunks::<16>();
+    let half = |part: usize, at: usize| {
+        let (halves, _) = parts[part].as_chunks();
+        i64::from_le_bytes(halves[at])
+    };
+    [0, 1, 2, 3].map(|part| [half(part, 0), half(part, 1)])
 }
 
 /// The salt of a payload, and the payload. There are at least 16 bytes.
