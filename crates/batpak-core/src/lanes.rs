@@ -72,13 +72,12 @@ mod x86_64 {
 
     #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
     pub(super) fn compress(states: &mut [[u32; 8]; 2], first: &[[u8; BLOCK]], second: &[[u8; BLOCK]]) {
-        // The order of the state's words is that of the instructions: a, b, e, f and c, d, g, h from the high end.
-        let [one, two] = states.map(|state| state.map(u32::cast_signed));
-        let mut abef = [_mm_set_epi32(one[0], one[1], one[4], one[5]), _mm_set_epi32(two[0], two[1], two[4], two[5])];
-        let mut cdgh = [_mm_set_epi32(one[2], one[3], one[6], one[7]), _mm_set_epi32(two[2], two[3], two[6], two[7])];
+        let ((abef_of_first, cdgh_of_first), (abef_of_second, cdgh_of_second)) =
+            (load_state(&states[0]), load_state(&states[1]));
+        let (mut abef, mut cdgh) = ([abef_of_first, abef_of_second], [cdgh_of_first, cdgh_of_second]);
         for (first, second) in first.iter().zip(second) {
             let before = (abef, cdgh);
-            let (one, two) = (load(first), load(second));
+            let (one, two) = (load_block(first), load_block(second));
             let mut w = [[one[0], two[0]], [one[1], two[1]], [one[2], two[2]], [one[3], two[3]]];
             for (group, added) in ADDED.into_iter().enumerate() {
                 let at = group % 4;
@@ -90,14 +89,14 @@ mod x86_64 {
             abef = add(abef, before.0);
             cdgh = add(cdgh, before.1);
         }
-        *states = [store(abef[0], cdgh[0]), store(abef[1], cdgh[1])];
+        *states = [store_state(abef[0], cdgh[0]), store_state(abef[1], cdgh[1])];
     }
 
     #[inline]
     #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
     fn four_rounds(abef: &mut Both, cdgh: &mut Both, w: Both, added: [u32; 4]) {
-        let added = added.map(u32::cast_signed);
-        let added = _mm_set_epi32(added[3], added[2], added[1], added[0]);
+        let word = |at: usize| added[at].cast_signed();
+        let added = _mm_set_epi32(word(3), word(2), word(1), word(0));
         let low = add(w, [added; 2]);
         *cdgh = two_rounds(*cdgh, *abef, low);
         let high = [_mm_shuffle_epi32(low[0], 0x0E), _mm_shuffle_epi32(low[1], 0x0E)];
@@ -127,10 +126,18 @@ mod x86_64 {
         [_mm_add_epi32(a[0], b[0]), _mm_add_epi32(a[1], b[1])]
     }
 
+    /// The words of a state as the instructions have them: a, b, e, f and c, d, g, h, each from the high end.
+    #[inline]
+    #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
+    fn load_state(state: &[u32; 8]) -> (__m128i, __m128i) {
+        let word = |at: usize| state[at].cast_signed();
+        (_mm_set_epi32(word(0), word(1), word(4), word(5)), _mm_set_epi32(word(2), word(3), word(6), word(7)))
+    }
+
     /// The words of a block, the first one at the low end.
     #[inline]
     #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
-    fn load(block: &[u8; BLOCK]) -> [__m128i; 4] {
+    fn load_block(block: &[u8; BLOCK]) -> [__m128i; 4] {
         let in_words = _mm_set_epi64x(0x0C0D_0E0F_0809_0A0B, 0x0405_0607_0001_0203);
         let [a, b, c, d] = layout::quarters(block);
         [
@@ -143,18 +150,17 @@ mod x86_64 {
 
     #[inline]
     #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
-    fn store(abef: __m128i, cdgh: __m128i) -> [u32; 8] {
+    fn store_state(abef: __m128i, cdgh: __m128i) -> [u32; 8] {
         [
-            _mm_extract_epi32(abef, 3),
-            _mm_extract_epi32(abef, 2),
-            _mm_extract_epi32(cdgh, 3),
-            _mm_extract_epi32(cdgh, 2),
-            _mm_extract_epi32(abef, 1),
-            _mm_extract_epi32(abef, 0),
-            _mm_extract_epi32(cdgh, 1),
-            _mm_extract_epi32(cdgh, 0),
+            _mm_extract_epi32(abef, 3).cast_unsigned(),
+            _mm_extract_epi32(abef, 2).cast_unsigned(),
+            _mm_extract_epi32(cdgh, 3).cast_unsigned(),
+            _mm_extract_epi32(cdgh, 2).cast_unsigned(),
+            _mm_extract_epi32(abef, 1).cast_unsigned(),
+            _mm_extract_epi32(abef, 0).cast_unsigned(),
+            _mm_extract_epi32(cdgh, 1).cast_unsigned(),
+            _mm_extract_epi32(cdgh, 0).cast_unsigned(),
         ]
-        .map(i32::cast_unsigned)
     }
 }
 

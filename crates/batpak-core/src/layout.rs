@@ -204,6 +204,7 @@ pub(crate) fn message_bits(bits: u64) -> [u8; 8] {
 }
 
 /// The bytes of a hash.
+#[inline]
 pub(crate) fn digest(state: [u32; 8]) -> [u8; HASH_LEN] {
     let mut out = [0; HASH_LEN];
     for (bytes, word) in out.chunks_exact_mut(size_of::<u32>()).zip(state) {
@@ -215,12 +216,9 @@ pub(crate) fn digest(state: [u32; 8]) -> [u8; HASH_LEN] {
 /// A block of a message of SHA-256 in four parts of sixteen bytes, each with its low half first.
 #[inline]
 pub(crate) fn quarters(block: &[u8; 64]) -> [[i64; 2]; 4] {
-    let (parts, _) = block.as_chunks::<16>();
-    let half = |part: usize, at: usize| {
-        let (halves, _) = parts[part].as_chunks();
-        i64::from_le_bytes(halves[at])
-    };
-    [0, 1, 2, 3].map(|part| [half(part, 0), half(part, 1)])
+    let (halves, _) = block.as_chunks();
+    let half = |at: usize| i64::from_le_bytes(halves[at]);
+    [[half(0), half(1)], [half(2), half(3)], [half(4), half(5)], [half(6), half(7)]]
 }
 
 /// The salt of a payload, and the payload. There are at least 16 bytes.

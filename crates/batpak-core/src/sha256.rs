@@ -128,10 +128,10 @@ impl Message {
 
     /// The hashes of two messages, which take little longer than that of one.
     #[inline]
-    pub(crate) fn digest_both(messages: [&Self; 2]) -> [[u8; layout::HASH_LEN]; 2] {
+    pub(crate) fn digest_both([first, second]: [&Self; 2]) -> [[u8; layout::HASH_LEN]; 2] {
         let mut states = [START; 2];
-        compress_both(&mut states, messages.map(Self::blocks));
-        states.map(layout::digest)
+        compress_both(&mut states, [first.blocks(), second.blocks()]);
+        [layout::digest(states[0]), layout::digest(states[1])]
     }
 }
 
