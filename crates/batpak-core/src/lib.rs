@@ -38,13 +38,14 @@
 //! ```
 
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
 mod chain;
+mod check;
 mod coordinate;
 mod decode;
 mod encode;
@@ -53,6 +54,7 @@ mod fields;
 mod hash;
 mod id;
 mod kind;
+mod lanes;
 mod layout;
 mod merkle;
 mod name;
@@ -63,6 +65,7 @@ mod time;
 
 pub use crate::{
     chain::{Chain, ChainError, verify_chain},
+    check::HashCheck,
     coordinate::{Coordinate, CoordinateError},
     decode::{Content, EventRef, Extensions, RecordError, Tags},
     encode::{Assigned, OpenRecord, RecordDraft},

@@ -126,15 +126,20 @@ impl Store {
     }
 }
 
+/// How many event hashes are gathered before they are put into a tree.
+pub(crate) const LEAVES: usize = 64;
+
 fn advance(shared: &Shared, frontier: &mut Frontier, to: u64) -> Result<(), StoreError> {
     let mut records = shared.reader.records(frontier.size());
-    while frontier.size() < to {
+    let mut leaves = Vec::with_capacity(LEAVES);
+    for sequence in frontier.size()..to {
         let next = records.next_record().map_err(|error| shared.damaged(error))?;
-        let Some((position, bytes)) = next else {
-            return Err(StoreError::NotFound { sequence: frontier.size() });
-        };
-        let event = decode_at(position, bytes)?;
-        frontier.push(&event.event_hash());
+        let Some((position, bytes)) = next else { return Err(StoreError::NotFound { sequence }) };
+        leaves.push(decode_at(position, bytes)?.event_hash());
+        if leaves.len() == LEAVES || sequence + 1 == to {
+            frontier.push_all(&leaves);
+            leaves.clear();
+        }
     }
     Ok(())
 }

@@ -3,8 +3,9 @@
 use crate::store::part_check::PartChecks;
 use crate::store::part_file::listed;
 use crate::store::read::decode_at;
+use crate::store::status::LEAVES;
 use crate::store::{Head, Store, StoreConfig, StoreError, TornEnd};
-use batpak_core::{Chain, ChainError, EventRef, Frontier, TreeHash};
+use batpak_core::{Chain, ChainError, EventHash, EventRef, Frontier, HashCheck, TreeHash};
 use batpak_segment::{Inspected, Inspection, LogHead, Position, Step};
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -263,8 +264,15 @@ struct Verifier<'c, F> {
     /// The sequence of the next event.
     next: u64,
     chains: Chains,
+    /// Those of which hashes are checked together.
+    checks: [HashCheck; 2],
+    /// The event whose hash waits for that of the next one: where it is, and its entity beside it.
+    waiting: Option<Position>,
+    waiting_entity: String,
     /// None once an event is missing.
     tree: Option<Frontier>,
+    /// What is not in the tree yet.
+    leaves: Vec<EventHash>,
     /// Those that were not reached yet.
     heads: VecDeque<(u64, LogHead)>,
     parts: PartChecks<'c>,
@@ -285,7 +293,11 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
             limit,
             next: 0,
             chains: Chains::default(),
+            checks: [HashCheck::new(), HashCheck::new()],
+            waiting: None,
+            waiting_entity: String::new(),
             tree: Some(Frontier::new()),
+            leaves: Vec::with_capacity(LEAVES),
             heads,
             parts,
             segment: None,
@@ -302,6 +314,7 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
             Step::Record(position, _) if position.sequence >= self.limit => Continue(()),
             Step::Record(position, bytes) => self.record(position, bytes),
             Step::Segment(number) => {
+                self.check_waiting()?;
                 self.segment = Some(number);
                 Continue(())
             }
@@ -317,7 +330,13 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
         }
     }
 
+    /// Tells of a finding, behind what there is to tell of the events before.
     fn find(&mut self, finding: Finding) -> ControlFlow<()> {
+        self.check_waiting()?;
+        self.tell(finding)
+    }
+
+    fn tell(&mut self, finding: Finding) -> ControlFlow<()> {
         self.report.findings += 1;
         (self.each)(finding)
     }
@@ -335,6 +354,7 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
         match decode_at(position, bytes) {
             Ok(event) => self.event(position, &event),
             Err(error) => {
+                self.check_waiting()?;
                 self.tree = None;
                 self.report.events_lost += 1;
                 self.about_event(position, error)
@@ -347,6 +367,7 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
         if std::mem::replace(&mut self.repeats, self.segment) == self.segment {
             return Continue(());
         }
+        self.check_waiting()?;
         let reason = format!("event {} stands behind event {}", position.sequence, self.next - 1);
         let (segment, offset) = (self.segment, Some(position.offset));
         self.about_event(position, StoreError::Corrupt { segment, offset, reason })
@@ -354,6 +375,7 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
 
     /// The events up to `end` were not there.
     fn missing(&mut self, end: u64) -> ControlFlow<()> {
+        self.check_waiting()?;
         let events = self.next..end;
         self.tree = None;
         self.report.events_lost += events.end - events.start;
@@ -366,19 +388,20 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
     fn about_event(&mut self, position: Position, error: StoreError) -> ControlFlow<()> {
         let (segment, offset) = (self.segment, Some(position.offset));
         let events = position.sequence..position.sequence + 1;
-        self.find(Finding { subject: Subject::Event, segment, offset, events, file: None, error })
+        self.tell(Finding { subject: Subject::Event, segment, offset, events, file: None, error })
     }
 
     #[inline]
     fn event(&mut self, position: Position, event: &EventRef<'_>) -> ControlFlow<()> {
         self.report.events += 1;
-        if let Err(error) = self.link(event) {
-            self.about_event(position, error)?;
-        }
-        if let Some(tree) = &mut self.tree {
-            tree.push(&event.event_hash());
-            if self.heads.front().is_some_and(|(_, head)| head.size <= tree.size()) {
+        self.link(position, event)?;
+        if let Some(tree) = &self.tree {
+            self.leaves.push(event.event_hash());
+            let size = tree.size() + self.leaves.len() as u64;
+            if self.heads.front().is_some_and(|(_, head)| head.size <= size) {
                 self.compare_head()?;
+            } else if self.leaves.len() == LEAVES {
+                self.grow_tree();
             }
         }
         match self.parts.compare(position, event) {
@@ -388,25 +411,67 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
     }
 
     /// Verifies that an event follows the one before in its entity. What follows one that is not there is taken as it
-    /// is.
+    /// is. Its hash may be checked only with that of the next event.
     #[inline]
-    fn link(&mut self, event: &EventRef<'_>) -> Result<(), StoreError> {
+    fn link(&mut self, position: Position, event: &EventRef<'_>) -> ControlFlow<()> {
         let chain = match self.chains.get_mut(event.entity()) {
             Some(chain) => chain,
             None => self.chains.entry(event.entity().into()).or_default(),
         };
-        let Err(source) = chain.link(event) else { return Ok(()) };
-        let gap = event.revision().saturating_sub(chain.next_revision());
-        *chain = Chain::after(event.revision(), event.event_hash());
-        if matches!(source, ChainError::Revision { .. }) && (1..=self.report.events_lost).contains(&gap) {
-            self.report.events_unlinked += 1;
-            return Ok(());
+        let check = &mut self.checks[usize::from(self.waiting.is_some())];
+        if let Err(source) = chain.link_later(event, check) {
+            let gap = event.revision().saturating_sub(chain.next_revision());
+            *chain = Chain::after(event.revision(), event.event_hash());
+            self.check_waiting()?;
+            if (1..=self.report.events_lost).contains(&gap) {
+                self.report.events_unlinked += 1;
+                return Continue(());
+            }
+            return self.unchained(position, event.entity(), source);
         }
-        Err(StoreError::Chain { sequence: event.sequence(), entity: event.entity().to_owned(), source })
+        let Some(before) = self.waiting.take() else {
+            self.waiting = Some(position);
+            self.waiting_entity.clear();
+            self.waiting_entity.push_str(event.entity());
+            return Continue(());
+        };
+        let [first, second] = HashCheck::check_both(&mut self.checks);
+        if let Err(source) = first {
+            self.unchained(before, &self.waiting_entity.clone(), source)?;
+        }
+        match second {
+            Ok(()) => Continue(()),
+            Err(source) => self.unchained(position, event.entity(), source),
+        }
+    }
+
+    /// Checks the hash of the event that waits for another one.
+    #[inline]
+    fn check_waiting(&mut self) -> ControlFlow<()> {
+        let Some(position) = self.waiting.take() else { return Continue(()) };
+        match self.checks[0].check() {
+            Ok(()) => Continue(()),
+            Err(source) => self.unchained(position, &self.waiting_entity.clone(), source),
+        }
+    }
+
+    /// An event does not follow the one before in its entity.
+    #[cold]
+    fn unchained(&mut self, position: Position, entity: &str, source: ChainError) -> ControlFlow<()> {
+        let error = StoreError::Chain { sequence: position.sequence, entity: entity.to_owned(), source };
+        self.about_event(position, error)
+    }
+
+    fn grow_tree(&mut self) {
+        if let Some(tree) = &mut self.tree {
+            tree.push_all(&self.leaves);
+        }
+        self.leaves.clear();
     }
 
     /// Compares the heads of as many events as there are now.
     fn compare_head(&mut self) -> ControlFlow<()> {
+        self.grow_tree();
         let Some(found) = self.tree.as_ref().map(Head::of) else { return Continue(()) };
         while let Some((number, head)) = self.heads.pop_front_if(|(_, head)| head.size <= found.size) {
             let is_same = head.size < found.size || head.root == *found.root.as_bytes();
@@ -433,6 +498,8 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
 
     /// What can be said once everything was read.
     fn end(&mut self, inspected: Inspected) -> ControlFlow<()> {
+        self.check_waiting()?;
+        self.grow_tree();
         let Inspected { segments, frames, bytes, repair, .. } = inspected;
         self.report.commits = frames;
         self.report.bytes = bytes;
