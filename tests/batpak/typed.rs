@@ -67,7 +67,8 @@ pub(crate) enum Account {
 }
 
 fn split(old: RenamedV1) -> RenamedV2 {
-    let (first, last) = old.name.split_once(' ').unwrap_or(("", &old.name));
+    let RenamedV1 { name } = old;
+    let (first, last) = name.split_once(' ').unwrap_or(("", &name));
     RenamedV2 { first: first.to_owned(), last: last.to_owned() }
 }
 
