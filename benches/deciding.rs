@@ -5,10 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a bench stops where something fails")]
 
 use batpak::prelude::*;
-use batpak::{EventPayload, KindInfo, PayloadError};
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use std::io::Write;
 use std::sync::LazyLock;
 use tempfile::TempDir;
 
@@ -20,29 +18,9 @@ fn main() {
     std::fs::remove_dir_all(FILLED.0.path()).unwrap();
 }
 
+#[derive(serde::Serialize, serde::Deserialize, EventPayload)]
+#[batpak(category = 1, type_id = 1, name = "account.paid")]
 struct Paid(i64);
-
-impl EventPayload for Paid {
-    const KINDS: &'static [KindInfo] = &[KindInfo { kind: KIND, version: 1, name: "account.paid", fields: &[] }];
-
-    fn kind_info(&self) -> &'static KindInfo {
-        &Self::KINDS[0]
-    }
-
-    fn encode<W: Write>(&self, out: W) -> Result<(), rmp_serde::encode::Error> {
-        serde::Serialize::serialize(&self.0, &mut rmp_serde::Serializer::new(out))
-    }
-
-    fn decode(_: EventKind, _: u16, payload: &[u8]) -> Result<Self, PayloadError> {
-        Ok(Self(rmp_serde::from_slice(payload)?))
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Paid {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        i64::deserialize(deserializer).map(Self)
-    }
-}
 
 /// A state of 64 bytes.
 #[derive(Clone, Default)]

@@ -20,7 +20,8 @@ fn main() {
     divan::main();
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, EventPayload)]
+#[batpak(category = 1, type_id = 1, name = "order")]
 struct Order {
     customer: u32,
     item: String,
@@ -30,6 +31,15 @@ struct Order {
 
 fn order() -> Order {
     Order { customer: 123_456, item: "a chair of oak".to_owned(), cents: 12_900, note: "to the door".to_owned() }
+}
+
+#[derive(Serialize, Deserialize, EventPayload)]
+#[batpak(category = 1)]
+enum OrderEvent {
+    #[batpak(type_id = 1, name = "order")]
+    Placed(Order),
+    #[batpak(type_id = 2, name = "order.cancelled")]
+    Cancelled,
 }
 
 /// Typed.
@@ -157,6 +167,23 @@ fn one_by_one<T>(
 fn append(bencher: Bencher<'_, '_>, durability: Durability) {
     one_by_one(bencher, durability, |store, coordinate, order, options| {
         store.append_with_options(coordinate, KIND, order, options).unwrap()
+    });
+}
+
+/// The same, kind and version from the type.
+#[divan::bench(args = DURABILITIES)]
+fn append_typed(bencher: Bencher<'_, '_>, durability: Durability) {
+    one_by_one(bencher, durability, |store, coordinate, order, options| {
+        store.append_typed_with(coordinate, order, options).unwrap()
+    });
+}
+
+/// The same, the payload a variant of an enum.
+#[divan::bench(args = DURABILITIES)]
+fn append_variant(bencher: Bencher<'_, '_>, durability: Durability) {
+    let placed = OrderEvent::Placed(order());
+    one_by_one(bencher, durability, |store, coordinate, _, options| {
+        store.append_typed_with(coordinate, &placed, options).unwrap()
     });
 }
 

@@ -4,31 +4,14 @@ use crate::random::Random;
 use crate::support::{KIND, OTHER_KIND, PATIENCE, World, append, at, check_usable, receive, synced};
 use batpak::prelude::*;
 use batpak::store::DecideError;
-use batpak::{EventPayload, KindInfo, PayloadError};
-use std::io::Write;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 /// An amount that is paid in or out.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, EventPayload)]
+#[batpak(category = 1, type_id = 1, name = "account.paid")]
 struct Paid(i64);
-
-impl EventPayload for Paid {
-    const KINDS: &'static [KindInfo] = &[KindInfo { kind: KIND, version: 1, name: "account.paid", fields: &[] }];
-
-    fn kind_info(&self) -> &'static KindInfo {
-        &Self::KINDS[0]
-    }
-
-    fn encode<W: Write>(&self, out: W) -> Result<(), rmp_serde::encode::Error> {
-        serde::Serialize::serialize(&self.0, &mut rmp_serde::Serializer::new(out))
-    }
-
-    fn decode(_: EventKind, _: u16, payload: &[u8]) -> Result<Self, PayloadError> {
-        Ok(rmp_serde::from_slice(payload)?)
-    }
-}
 
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Balance {
@@ -42,10 +25,6 @@ impl Projection for Balance {
     fn apply(&mut self, event: &Event<Paid>) {
         self.cents += event.payload().0;
         self.payments += 1;
-    }
-
-    fn kinds() -> &'static [EventKind] {
-        &[KIND]
     }
 }
 

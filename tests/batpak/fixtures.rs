@@ -5,7 +5,8 @@ use batpak::store::{
     FileSystem, Freshness, Lock, Mapping, MemoryFileSystem, OpenIndexReport, OpenMode, RawMsgpackInput, Store,
     StoreConfig, ValueInput,
 };
-use batpak::{Coordinate, Event, EventId, EventKind, Region, StoredEvent, Timestamp};
+use batpak::{Coordinate, Event, EventId, EventKind, EventPayload, Region, StoredEvent, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io;
@@ -18,6 +19,26 @@ pub(crate) const DIR: &str = "/store";
 pub(crate) const KIND: EventKind = EventKind::custom(1, 1);
 pub(crate) const OTHER: EventKind = EventKind::custom(1, 2);
 pub(crate) const THIRD: EventKind = EventKind::custom(2, 1);
+
+/// Every payload of these kinds.
+#[derive(Debug, Serialize, Deserialize, EventPayload)]
+#[batpak(category = 1)]
+pub(crate) enum Anything {
+    #[batpak(type_id = 1, name = "kind")]
+    Kind(Value),
+    #[batpak(type_id = 2, name = "other")]
+    Other(Value),
+    #[batpak(category = 2, type_id = 1, name = "third")]
+    Third(Value),
+}
+
+impl Anything {
+    pub(crate) fn value(&self) -> &Value {
+        match self {
+            Self::Kind(value) | Self::Other(value) | Self::Third(value) => value,
+        }
+    }
+}
 
 /// A wall clock that stands still until it is set.
 #[derive(Debug)]
@@ -332,7 +353,7 @@ pub(crate) fn answers(store: &Store) -> Vec<String> {
         let id = row.event_id;
         out.push(format!("get {:?}", store.get(id).expect("get")));
         out.push(format!("raw {:?}", store.get_raw(id).expect("get raw")));
-        out.push(format!("typed {:?}", store.get_typed::<Value>(id).expect("get typed")));
+        out.push(format!("typed {:?}", store.get_as::<Value>(id).expect("get typed")));
         out.push(format!("read {:?}", store.read(row.sequence).expect("read")));
     }
     for region in regions(store) {

@@ -157,7 +157,7 @@ fn a_process_is_followed_through_all_that_it_does() {
                 assert_eq!((row.sequence, row.revision), (next, *revision));
                 *revision += 1;
                 if next % 17 == 0 {
-                    let event = reader.get_typed::<u64>(row.event_id).expect("an event");
+                    let event = reader.get_as::<u64>(row.event_id).expect("an event");
                     assert_eq!((event.coordinate, event.event.into_payload()), (row.coordinate, next));
                 }
                 next += 1;

@@ -94,15 +94,16 @@ fn gates_are_asked_in_order_up_to_the_first_denial() {
 #[derive(Debug, Default)]
 struct Count(usize);
 
+/// A payload of the first kind, whatever it is.
+#[derive(serde::Serialize, serde::Deserialize, EventPayload)]
+#[batpak(category = 1, type_id = 1, name = "anything")]
+struct Anything(Value);
+
 impl Projection for Count {
-    type Event = Value;
+    type Event = Anything;
 
-    fn apply(&mut self, _: &Event<Value>) {
+    fn apply(&mut self, _: &Event<Anything>) {
         self.0 += 1;
-    }
-
-    fn kinds() -> &'static [EventKind] {
-        &[KIND]
     }
 }
 
@@ -239,10 +240,14 @@ fn what_a_gate_cannot_read_is_a_denial_by_that_gate() {
 #[derive(Debug, Default)]
 struct Numbers;
 
-impl Projection for Numbers {
-    type Event = u32;
+#[derive(serde::Serialize, serde::Deserialize, EventPayload)]
+#[batpak(category = 1, type_id = 1, name = "number")]
+struct Number(u32);
 
-    fn apply(&mut self, _: &Event<u32>) {}
+impl Projection for Numbers {
+    type Event = Number;
+
+    fn apply(&mut self, _: &Event<Number>) {}
 }
 
 #[track_caller]

@@ -319,7 +319,7 @@ fn an_application_that_uses_dollars_gets_them_back() {
     let store = machine.open();
     let payload = json!({"$bin": "mine", "$$": [{"$f64": 1}], "plain": {"$ext": {"$": null}}});
     let id = store.append(&at("a", "x"), KIND, &payload).expect("append").event_id;
-    assert_eq!(store.get_typed::<Value>(id).expect("an event").event.payload(), &payload);
+    assert_eq!(store.get_as::<Value>(id).expect("an event").event.payload(), &payload);
     let shown = store.get(id).expect("an event").event.into_payload();
     assert_eq!(shown, json!({"$$bin": "mine", "$$$": [{"$$f64": 1}], "plain": {"$$ext": {"$$": null}}}));
     let raw = store.get_raw(id).expect("an event").event.into_payload();

@@ -4,44 +4,18 @@ use crate::support::{KIND, OTHER_KIND, at};
 use batpak::guard::gate_fn;
 use batpak::prelude::*;
 use batpak::testing::TestStore;
-use batpak::{EventPayload, KindInfo, PayloadError};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Serialize, Deserialize, EventPayload)]
+#[batpak(category = 1)]
 enum Seat {
+    #[batpak(type_id = 1, name = "seat.taken")]
     Taken(String),
+    #[batpak(type_id = 2, name = "seat.left")]
     Left,
-}
-
-impl EventPayload for Seat {
-    const KINDS: &'static [KindInfo] = &[
-        KindInfo { kind: KIND, version: 1, name: "seat.taken", fields: &[] },
-        KindInfo { kind: OTHER_KIND, version: 1, name: "seat.left", fields: &[] },
-    ];
-
-    fn kind_info(&self) -> &'static KindInfo {
-        match self {
-            Self::Taken(_) => &Self::KINDS[0],
-            Self::Left => &Self::KINDS[1],
-        }
-    }
-
-    fn encode<W: std::io::Write>(&self, mut out: W) -> Result<(), rmp_serde::encode::Error> {
-        match self {
-            Self::Taken(name) => rmp_serde::encode::write(&mut out, name),
-            Self::Left => rmp_serde::encode::write(&mut out, &()),
-        }
-    }
-
-    fn decode(kind: EventKind, _: u16, payload: &[u8]) -> Result<Self, PayloadError> {
-        match kind {
-            KIND => Ok(Self::Taken(rmp_serde::from_slice(payload)?)),
-            OTHER_KIND => Ok(Self::Left),
-            _ => Err(PayloadError::OtherKind { kind }),
-        }
-    }
 }
 
 fn taken(name: &str) -> Seat {

@@ -66,7 +66,7 @@ fn the_default_payload_limit_is_16_mib_and_such_a_payload_is_read_back() {
     store.append_batch([item_of("a", KIND, &fits, keyed(3))]).expect("it fits");
     let limit = limit as u64;
     assert_eq!(too_large(store.append(&at("a"), KIND, &(fits.clone() + "x"))), ("payload bytes", limit, limit + 1));
-    assert_eq!(store.get_typed::<String>(receipt.event_id).expect("reads").event.into_payload(), fits);
+    assert_eq!(store.get_as::<String>(receipt.event_id).expect("reads").event.into_payload(), fits);
     check_usable(&store, 4);
 }
 

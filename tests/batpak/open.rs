@@ -181,7 +181,7 @@ fn readers_beside_a_writer_see_a_consistent_prefix() {
                 let store = Store::open_read_only(config.clone()).expect("open beside the writer");
                 let events: Vec<u64> = store
                     .events(&Region::all())
-                    .typed::<u64>()
+                    .decoded::<u64>()
                     .map(|event| *event.expect("an event").event.payload())
                     .collect();
                 assert!(events.iter().copied().eq(0..events.len() as u64), "{events:?}");

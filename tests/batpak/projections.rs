@@ -1,14 +1,15 @@
 //! Projections: the state of an entity from its events, in the three ways to get payloads.
 
-use crate::fixtures::{KIND, Machine, OTHER, THIRD, append, at};
+use crate::fixtures::{Anything, KIND, Machine, OTHER, THIRD, append, at};
 use batpak::store::{
     EventSourced, Freshness, Projection, ProjectionInput, RawMsgpackInput, Store, StoreError, ValueInput,
 };
-use batpak::{Event, EventKind};
-use serde::Deserialize;
+use batpak::{Event, EventKind, EventPayload, PayloadError};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize, EventPayload)]
+#[batpak(category = 1, type_id = 1, name = "paid")]
 struct Paid {
     cents: i64,
 }
@@ -26,10 +27,6 @@ impl Projection for Balance {
     fn apply(&mut self, event: &Event<Paid>) {
         self.cents += event.payload().cents;
         self.revisions.push(event.revision());
-    }
-
-    fn kinds() -> &'static [EventKind] {
-        &[KIND]
     }
 }
 
@@ -80,7 +77,7 @@ struct Doubled;
 impl ProjectionInput for Doubled {
     type Payload<'a> = (&'a [u8], usize);
 
-    fn decode(payload: &[u8]) -> Result<Self::Payload<'_>, rmp_serde::decode::Error> {
+    fn decode(_: EventKind, _: u16, payload: &[u8]) -> Result<Self::Payload<'_>, PayloadError> {
         Ok((payload, payload.len() * 2))
     }
 }
@@ -166,7 +163,7 @@ fn a_payload_of_another_shape_is_an_error_that_names_its_event() {
     let store = store(&machine);
     append(&store, &at("account:1", "bank"), &json!({"euros": 5}));
     let error = store.project::<Balance>("account:1", &Freshness::Consistent).expect_err("no cents");
-    assert!(matches!(error, StoreError::Decode { sequence: 6, .. }), "{error:?}");
+    assert!(matches!(error, StoreError::Payload { sequence: 6, .. }), "{error:?}");
     assert!(project::<Seen>(&store, "account:1").is_some(), "who does not ask for cents is not disturbed");
 }
 
@@ -175,9 +172,9 @@ fn a_projection_that_panics_leaves_the_store_usable() {
     #[derive(Debug, Default)]
     struct Broken;
     impl Projection for Broken {
-        type Event = Value;
+        type Event = Anything;
 
-        fn apply(&mut self, _event: &Event<Value>) {
+        fn apply(&mut self, _event: &Event<Anything>) {
             panic!("a bug in a projection");
         }
     }
@@ -210,7 +207,7 @@ fn a_state_that_is_kept_takes_each_event_once() {
     store.append(&at("a", "x"), KIND, &json!({"cents": 1})).expect("append");
     for _ in 0..2 {
         let error = kept.newest().expect_err("it cannot be decoded");
-        assert!(matches!(error, StoreError::Decode { sequence: 60, .. }), "{error:?}");
+        assert!(matches!(error, StoreError::Payload { sequence: 60, .. }), "{error:?}");
     }
     store.close().expect("close");
     assert!(matches!(kept.newest(), Err(StoreError::Closed)));

@@ -163,7 +163,7 @@ fn what_was_asked_stays_what_was_visible() {
     let machine = Machine::new();
     let store = machine.open();
     append(&store, &at("a", "x"), &json!(0));
-    let mut events = store.events(&Region::all()).typed::<u64>();
+    let mut events = store.events(&Region::all()).decoded::<u64>();
     append(&store, &at("a", "x"), &json!(1));
     assert_eq!(events.next().map(sequence_of), Some(0));
     append(&store, &at("a", "x"), &json!(2));

@@ -1,6 +1,6 @@
 //! A store that is open for reading only, one that is closed, and one without events.
 
-use crate::fixtures::{KIND, Machine, answers, append, assert_same, at, filled};
+use crate::fixtures::{Anything, KIND, Machine, answers, append, assert_same, at, filled};
 use batpak::store::{
     AppendOptions, BatchAppendItem, CausationRef, Freshness, OpenIndexPath, Projection, Store, StoreError,
 };
@@ -11,9 +11,9 @@ use serde_json::json;
 struct Count(u64);
 
 impl Projection for Count {
-    type Event = serde_json::Value;
+    type Event = Anything;
 
-    fn apply(&mut self, _event: &Event<serde_json::Value>) {
+    fn apply(&mut self, _event: &Event<Anything>) {
         self.0 += 1;
     }
 }
@@ -76,7 +76,7 @@ fn check_closed(store: &Store, machine: &Machine, id: EventId) {
     let errors = [
         store.get(id).expect_err("get"),
         store.get_raw(id).expect_err("get raw"),
-        store.get_typed::<u32>(id).expect_err("get typed"),
+        store.get_as::<u32>(id).expect_err("get as"),
         store.read(0).expect_err("read"),
         store.try_stream("a").expect_err("stream"),
         store.query(&all).expect_err("query"),
@@ -169,7 +169,7 @@ fn unknown_ids_and_entities_are_not_found() {
     let near = EventId::from_u128(receipts[3].event_id.as_u128() ^ 1);
     assert!(matches!(store.get(near), Err(StoreError::NotFound { sequence: 3 })));
     assert!(matches!(store.get_raw(near), Err(StoreError::NotFound { sequence: 3 })));
-    assert!(matches!(store.get_typed::<u32>(near), Err(StoreError::NotFound { sequence: 3 })));
+    assert!(matches!(store.get_as::<u32>(near), Err(StoreError::NotFound { sequence: 3 })));
     assert!(matches!(store.read(29), Err(StoreError::NotFound { sequence: 29 })));
     assert!(store.stream("unknown").is_empty());
     assert_eq!(store.project::<Count>("unknown", &Freshness::Consistent).expect("project"), None);
@@ -181,9 +181,9 @@ fn the_wrong_type_is_an_error_that_names_the_event() {
     let machine = Machine::new();
     let store = machine.open();
     let id = append(&store, &at("a", "x"), &json!("text")).event_id;
-    let error = store.get_typed::<u32>(id).expect_err("text is no number");
-    assert!(matches!(error, StoreError::Decode { sequence: 0, .. }), "{error:?}");
+    let error = store.get_as::<u32>(id).expect_err("text is no number");
+    assert!(matches!(error, StoreError::Payload { sequence: 0, .. }), "{error:?}");
     assert!(std::error::Error::source(&error).is_some() && !error.is_corruption());
-    let error = store.events(&Region::all()).typed::<u32>().next().expect("an event").expect_err("no number");
-    assert!(matches!(error, StoreError::Decode { sequence: 0, .. }), "{error:?}");
+    let error = store.events(&Region::all()).decoded::<u32>().next().expect("an event").expect_err("no number");
+    assert!(matches!(error, StoreError::Payload { sequence: 0, .. }), "{error:?}");
 }

@@ -5,7 +5,7 @@ use crate::draft::{ENTITIES, KINDS, SCOPES, SEATS, TAGS};
 use crate::model::{Known, Model};
 use crate::random::Random;
 use batpak::Region;
-use batpak::store::{EventRow, Store, StoreConfig, StoreError};
+use batpak::store::{EventRow, SalvageReport, Store, StoreConfig, StoreError, VerifyReport};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -117,4 +117,27 @@ pub(crate) fn compare_paths(config: &StoreConfig, model: &mut Model, found: usiz
         assert_eq!(compare(&reader, model, found)?, found, "a reader sees the same");
     }
     Ok(())
+}
+
+/// What was verified is what is known of so many events, which end where a commit ends.
+pub(crate) fn check_verified(report: &VerifyReport, model: &Model) -> usize {
+    assert!(report.complete && report.events_lost == 0 && report.events_unlinked == 0, "{report:?}");
+    let found = usize::try_from(report.events).expect("a number of events");
+    let head = report.head.expect("each event was read");
+    assert!(found == 0 || model.ends.contains(&found), "{found} events are half of a commit: {:?}", model.ends);
+    assert_eq!(head.size, report.events);
+    if model.events[..found].iter().all(|event| event.told.is_some()) {
+        assert_eq!(head.root, model.tree(found).root(), "the head of {found} events");
+    }
+    assert_eq!(report.entities, entities_of(&model.events[..found]));
+    found
+}
+
+/// All events were saved, and are what they were.
+pub(crate) fn check_saved(store: &Store, report: &SalvageReport, model: &mut Model) -> Result<usize> {
+    assert!(report.lost.is_empty() && report.rehashed.is_empty(), "nothing was damaged: {report:?}");
+    let saved = usize::try_from(report.events).expect("a number of events");
+    let found = compare(store, model, saved)?;
+    assert_eq!(found, saved, "what was saved is there");
+    Ok(found)
 }

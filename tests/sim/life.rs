@@ -13,7 +13,7 @@ use batpak::store::{Environment, OpenIndexReport, Store, StoreConfig, StoreError
 use batpak::testing::{FaultyFileSystem, ManualClock};
 use std::sync::Arc;
 
-const DIR: &str = "/data/store";
+pub(crate) const DIR: &str = "/data/store";
 
 /// How the last process has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,17 +27,23 @@ pub(crate) enum Ended {
 
 pub(crate) struct Life {
     pub(crate) random: Random,
+    /// Decides what is verified and salvaged, and nothing else.
+    pub(crate) checks: Random,
     pub(crate) files: FaultyFileSystem,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) model: Model,
     pub(crate) size: Size,
     pub(crate) tally: Tally,
     /// How many events must be there when the store is opened next.
-    at_least: usize,
+    pub(crate) at_least: usize,
     /// How many calls it took to open the store last.
     calls_of_opening: u64,
     /// What the process leaves, if it was killed.
     pub(crate) left: Option<FaultyFileSystem>,
+    /// The power has failed once at least.
+    pub(crate) has_lost_power: bool,
+    /// How many events were verified just before the store is opened, if they were.
+    pub(crate) verified: Option<usize>,
     /// Nothing goes wrong any more.
     is_calm: bool,
     pub(crate) ended: Ended,
@@ -52,6 +58,7 @@ pub(crate) fn live(seed: u64) -> Tally {
     let mut life = Life {
         size: Size::random(&mut random),
         random,
+        checks: Random::new(!seed),
         files,
         clock: Arc::new(ManualClock::new()),
         model: Model::default(),
@@ -59,6 +66,8 @@ pub(crate) fn live(seed: u64) -> Tally {
         at_least: 0,
         calls_of_opening: 30,
         left: None,
+        has_lost_power: false,
+        verified: None,
         is_calm: false,
         ended: Ended::Somehow,
         may_hide: false,
@@ -66,6 +75,7 @@ pub(crate) fn live(seed: u64) -> Tally {
     for _ in 0..2 + life.random.below(3) {
         for depth in 0..=life.random.below(4) {
             life.read_before();
+            life.verify_before();
             life.plan_for_opening(depth > 0);
             life.session();
             life.end();
@@ -73,9 +83,10 @@ pub(crate) fn live(seed: u64) -> Tally {
     }
     life.files.set_room(usize::MAX);
     life.is_calm = true;
+    life.verify_before();
     life.session();
     assert_eq!(life.model.events.len(), life.model.acknowledged, "nothing is unknown at the end");
-    life.tally.digest = life.files.digest();
+    life.tally.digest = life.tally.digest.wrapping_add(life.files.digest());
     life.tally
 }
 
@@ -142,6 +153,7 @@ impl Life {
             return Ok(());
         }
         let found = compare(store, &mut self.model, self.at_least)?;
+        assert!(self.verified.is_none_or(|verified| verified == found), "{found} events, {:?} verified", self.verified);
         assert_eq!(store.diagnostics().durable, found as u64, "what is shown first is durable");
         let report = store.diagnostics().open_report.expect("it was opened");
         let ended = std::mem::replace(&mut self.ended, Ended::Somehow);
@@ -155,7 +167,7 @@ impl Life {
         self.model.settle(found);
         self.may_hide = false;
         self.at_least = found;
-        Ok(())
+        self.verify_recovered(store)
     }
 
     fn note_report(&mut self, report: &OpenIndexReport) {
@@ -178,6 +190,7 @@ impl Life {
             self.files = left.after_power_cut(self.random.next());
             trace(|| format!("power cut, crashed {}", self.files.has_crashed()));
             self.at_least = self.model.promised;
+            self.has_lost_power = true;
             self.may_hide = false;
             if self.ended == Ended::Indexed {
                 // Files of the index are not synced.

@@ -26,6 +26,7 @@ mod random;
 mod session;
 mod tally;
 mod trace;
+mod verifying;
 
 use life::live;
 use std::panic::catch_unwind;

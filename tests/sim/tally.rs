@@ -26,6 +26,14 @@ pub(crate) struct Tally {
     pub(crate) merges: u64,
     /// Transactions of which what they rested on had changed.
     pub(crate) overtaken: u64,
+    /// Times that what a crash had left was verified before anybody opened it.
+    pub(crate) verified_left: u64,
+    /// Of those, the ones with a torn end.
+    pub(crate) verified_torn: u64,
+    /// Times that a store that had recovered was verified.
+    pub(crate) verified: u64,
+    /// Times that events were saved into a new store.
+    pub(crate) salvaged: u64,
     /// Depends on every call of every life.
     pub(crate) digest: u64,
 }
@@ -34,9 +42,10 @@ impl Tally {
     /// Whether everything that can happen has happened often enough in so many lives.
     pub(crate) fn is_enough(&self) -> bool {
         let Self { torn, from_tail, restored, refused, freezes, merges, overtaken, .. } = *self;
-        let often = [torn, from_tail, restored, refused, freezes, merges, overtaken]
-            .iter()
-            .all(|count| count * 25 >= self.lives);
+        let Self { verified_left, verified, salvaged, .. } = *self;
+        let work = [torn, from_tail, restored, refused, freezes, merges, overtaken];
+        let often = work.into_iter().chain([verified_left, verified, salvaged]).all(|count| count * 25 >= self.lives);
+        let often = often && self.verified_torn * 400 >= self.lives;
         self.crashes >= 5 * self.lives && self.faults >= 2 * self.lives && often
     }
 }
@@ -56,6 +65,10 @@ impl AddAssign for Tally {
         self.freezes += other.freezes;
         self.merges += other.merges;
         self.overtaken += other.overtaken;
+        self.verified_left += other.verified_left;
+        self.verified_torn += other.verified_torn;
+        self.verified += other.verified;
+        self.salvaged += other.salvaged;
         self.digest = self.digest.wrapping_add(other.digest);
     }
 }
@@ -68,7 +81,8 @@ impl Display for Tally {
         write!(f, "{comparisons} comparisons; {torn} torn ends, {from_tail} commits from tails, ")?;
         let Self { freezes, merges, overtaken, digest, .. } = self;
         write!(f, "{restored} indexes restored, {refused} files refused, {freezes} freezes, {merges} merges, ")?;
-        write!(f, "{overtaken} transactions overtaken; ")?;
-        write!(f, "digest {digest:016x}")
+        let Self { verified_left, verified_torn, verified, salvaged, .. } = self;
+        write!(f, "{overtaken} transactions overtaken; {verified_left} verified before they were opened ")?;
+        write!(f, "({verified_torn} torn), {verified} after, {salvaged} salvaged; digest {digest:016x}")
     }
 }

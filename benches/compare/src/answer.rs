@@ -1,6 +1,7 @@
 //! What a read comes to: how many events, and a sum over what was decoded of them. Every engine has to come to the same.
 
-use serde::Deserialize;
+use batpak::EventPayload;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::engine::Failure;
@@ -13,7 +14,8 @@ pub(crate) enum Decoding {
 }
 
 /// A payload, typed, with strings of its own.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize, EventPayload)]
+#[batpak(category = 1, type_id = 1, name = "order")]
 #[expect(dead_code, reason = "decoding all fields is what is measured")]
 pub(crate) struct Decoded {
     order: u32,

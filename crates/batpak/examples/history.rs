@@ -16,18 +16,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-static COMMITTED: EventKind = EventKind::custom(1, 1);
-static CHANGED: EventKind = EventKind::custom(1, 2);
-
 /// At the coordinate of its author.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, EventPayload)]
+#[batpak(category = 1, type_id = 1, name = "repository.committed")]
 struct Committed {
     hash: String,
     subject: String,
 }
 
 /// At the coordinate of its path; caused by its commit.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, EventPayload)]
+#[batpak(category = 1, type_id = 2, name = "repository.changed")]
 struct Changed {
     commit: String,
     /// Lines, or nothing for a binary file.
@@ -48,10 +47,6 @@ impl Projection for Author {
         self.commits += 1;
         self.newest.clone_from(&event.payload().subject);
     }
-
-    fn kinds() -> &'static [EventKind] {
-        std::slice::from_ref(&COMMITTED)
-    }
 }
 
 #[derive(Default)]
@@ -67,10 +62,6 @@ impl Projection for File {
         let signed = |lines: Option<u64>| i64::try_from(lines.unwrap_or(0)).unwrap_or(i64::MAX);
         self.changes += 1;
         self.lines = self.lines.saturating_add(signed(event.payload().added) - signed(event.payload().deleted));
-    }
-
-    fn kinds() -> &'static [EventKind] {
-        std::slice::from_ref(&CHANGED)
     }
 }
 
@@ -228,14 +219,14 @@ fn batch(scope: &str, commit: &GitCommit, loaded: &mut Loaded) -> Result<Vec<Bat
     let committed = Committed { hash: commit.hash.clone(), subject: commit.subject.clone() };
     let keyed = options.with_idempotency_key(idempotency_key(&commit.hash));
     let at = Coordinate::new(&commit.author, scope)?;
-    let mut items = vec![BatchAppendItem::new(at, COMMITTED, &committed, keyed, CausationRef::None)?];
+    let mut items = vec![BatchAppendItem::typed(at, &committed, keyed, CausationRef::None)?];
     for change in &commit.changes {
         let mut parts = change.splitn(3, '\t');
         let (added, deleted) = (lines(parts.next()), lines(parts.next()));
         let path = name("file:", parts.next().unwrap_or_default());
         let changed = Changed { commit: commit.hash.clone(), added, deleted };
         let at = Coordinate::new(&path, scope)?;
-        items.push(BatchAppendItem::new(at, CHANGED, &changed, options, CausationRef::Item(0))?);
+        items.push(BatchAppendItem::typed(at, &changed, options, CausationRef::Item(0))?);
         *loaded.files.entry(path).or_default() += 1;
     }
     Ok(items)

@@ -25,6 +25,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+#[doc(hidden)]
+pub mod derived;
 mod event_payload;
 pub mod prelude;
 pub mod store;
@@ -37,6 +39,7 @@ pub use batpak_core::{
     StoredEvent, Timestamp, TreeHash, verify_chain,
 };
 pub use batpak_guard as guard;
+pub use batpak_macros::EventPayload;
 pub use event_payload::{EventPayload, KindInfo, PayloadError};
 
 /// The programs of the README are tests.

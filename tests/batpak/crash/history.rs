@@ -84,7 +84,7 @@ impl History {
 
     fn check_events(&self, store: &Store) -> Vec<Known> {
         let mut seen = Vec::new();
-        for event in store.events(&Region::all()).typed::<Payload>() {
+        for event in store.events(&Region::all()).decoded::<Payload>() {
             let event = event.expect("reads").event;
             let sequence = seen.len() as u64;
             assert_eq!(event.sequence(), sequence, "no gap");

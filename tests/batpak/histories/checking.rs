@@ -150,3 +150,55 @@ fn a_batch_that_repeats_in_part_is_refused() {
     let next = (2..3, keyed(6, 1), Reply::Appended(vec![row(1, 1, 0)]));
     check(true, [first(), next, (4..5, both(), Reply::Replayed(vec![(row(0, 0, 0), true), (row(1, 1, 0), true)]))]);
 }
+
+/// An append that was under way when a sync failed, and that is there later if `there` says so.
+fn unknown(time: Range<u64>, there: Option<Vec<Row>>) -> (Range<u64>, Call, Reply) {
+    (time, Call::Append(vec![item(0, None)]), Reply::Unknown(there))
+}
+
+#[test]
+fn what_is_unknown_has_happened_or_not() {
+    let there = || unknown(0..9, Some(vec![row(0, 0, 0)]));
+    check(true, [there(), get(1..2, false), get(3..4, true), rows(10..11, None, &[row(0, 0, 0)])]);
+    check(true, [unknown(0..9, None), rows(10..11, None, &[])]);
+    check(true, [unknown(0..9, None), append(10..11)]);
+    // One that takes the place of another one, or that goes away once it was seen.
+    check(false, [there(), append(10..11), rows(12..13, None, &[row(0, 0, 0)]), get(1..2, true)]);
+    check(false, [there(), get(1..2, true), get(3..4, false)]);
+    check(false, [unknown(0..9, None), get(1..2, true)]);
+    // It cannot come back later.
+    check(false, [there(), get(10..11, false), get(12..13, true)]);
+}
+
+#[test]
+fn of_two_that_are_unknown_one_has_appended_an_event() {
+    let keyed = || (0..9, keyed(5, 0), Reply::Unknown(Some(vec![row(0, 0, 0)])));
+    check(true, [keyed(), keyed(), rows(10..11, None, &[row(0, 0, 0)])]);
+    check(false, [keyed(), keyed(), rows(10..11, None, &[row(0, 0, 0), row(0, 1, 1)])]);
+}
+
+#[test]
+fn what_was_refused_by_a_store_that_has_failed_is_not_there() {
+    for reply in [Reply::Failed, Reply::NotWritten] {
+        let refused = |time| (time, Call::Append(vec![item(0, None)]), reply.clone());
+        check(true, [refused(0..9), get(1..2, false), append(10..11)]);
+        check(false, [refused(0..9), get(10..11, true)]);
+    }
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_a_failure() {
+    let failed = |time| (time, Call::Append(vec![item(0, None)]), Reply::Failed);
+    check(true, [append(0..1), failed(2..3), rows(10..11, None, &[row(0, 0, 0)])]);
+    check(false, [append(0..1), failed(2..3), rows(10..11, None, &[])]);
+}
+
+#[test]
+fn a_batch_that_is_unknown_is_there_as_a_whole() {
+    let batch = |there| (0..9, Call::Append(vec![item(0, None), item(1, None)]), Reply::Unknown(there));
+    let both = [row(0, 0, 0), row(1, 1, 0)];
+    check(true, [batch(Some(both.to_vec())), rows(10..11, None, &both)]);
+    check(true, [batch(None), rows(10..11, None, &[])]);
+    check(false, [batch(None), rows(10..11, None, &both[..1])]);
+    check(false, [batch(Some(both.to_vec())), rows(10..11, None, &both[..1])]);
+}

@@ -60,6 +60,19 @@ pub(super) enum Reply {
     Found(Option<u64>),
     Next(Option<Row>),
     Count(u64),
+    /// The file system would not have it, and nothing has happened.
+    NotWritten,
+    /// The store had failed, and nothing has happened.
+    Failed,
+    /// The store has failed meanwhile: nothing has happened, or these events were appended, if they are there later.
+    Unknown(Option<Vec<Row>>),
+}
+
+impl Reply {
+    /// Whether it is one of a store that nothing has befallen.
+    pub(super) fn is_well(&self) -> bool {
+        !matches!(self, Self::NotWritten | Self::Failed | Self::Unknown(_))
+    }
 }
 
 /// A call from its beginning to its end. The moments of a history are all different.
@@ -73,10 +86,10 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    /// The events that it has appended.
+    /// The events that it has appended, or may have.
     pub(super) fn appended(&self) -> impl Iterator<Item = (&Item, &Row)> {
         let (items, rows): (&[Item], &[Row]) = match (&self.call, &self.reply) {
-            (Call::Append(items), Reply::Appended(rows)) => (items, rows),
+            (Call::Append(items), Reply::Appended(rows) | Reply::Unknown(Some(rows))) => (items, rows),
             _ => (&[], &[]),
         };
         items.iter().zip(rows)

@@ -1,11 +1,12 @@
 //! Is there an order of the operations of a history in which one thread would have got the same replies, and in which
-//! no operation stands before one that had ended when it began?
+//! no operation stands before one that had ended when it began? One of which nobody knows whether it has happened may
+//! have its place or none.
 //!
 //! The search is that of J. M. Wing and C. Gong, "Testing and Verifying Concurrent Objects" (Journal of Parallel and
 //! Distributed Computing 17, 1993), and remembers where it has been as G. Lowe does in "Testing for Linearizability"
 //! (Concurrency and Computation: Practice and Experience 29, 2017).
 
-use super::history::Operation;
+use super::history::{Operation, Reply};
 use super::specification::Events;
 use std::collections::HashSet;
 use std::fmt::{self, Display, Formatter};
@@ -72,8 +73,16 @@ fn candidates<'h>(history: &'h [Operation], place: &Place) -> impl Iterator<Item
 
 fn steps(history: &[Operation], place: &Place) -> Vec<Place> {
     let events = Events::of(place.appends.iter().map(|number| &history[*number]));
-    let fits = candidates(history, place).filter(|(_, operation)| events.allow(&operation.call, &operation.reply));
-    fits.map(|(number, operation)| place.after(number, operation.appended().next().is_some())).collect()
+    let mut steps = Vec::new();
+    for (number, operation) in candidates(history, place) {
+        if matches!(operation.reply, Reply::Unknown(_)) {
+            steps.push(place.after(number, false));
+        }
+        if events.allow(&operation.call, &operation.reply) {
+            steps.push(place.after(number, operation.appended().next().is_some()));
+        }
+    }
+    steps
 }
 
 impl Display for NotLinearizable<'_> {

@@ -16,7 +16,10 @@ impl<'h> Events<'h> {
     /// Whether a store with these events would give this reply.
     pub(super) fn allow(&self, call: &Call, reply: &Reply) -> bool {
         match (call, reply) {
-            (Call::Append(items), Reply::Appended(rows)) => !self.knows_any(items) && self.follow(items, rows),
+            (Call::Append(items), Reply::Appended(rows) | Reply::Unknown(Some(rows))) => {
+                !self.knows_any(items) && self.follow(items, rows)
+            }
+            (Call::Append(_), Reply::NotWritten | Reply::Failed) => true,
             (Call::Append(items), Reply::Replayed(rows)) => self.repeat(items, rows),
             (Call::Append(items), Reply::Conflict { entity, expected, actual, newest }) => {
                 let refused = (0..items.len()).any(|item| {

@@ -4,9 +4,10 @@ use super::history::{Call, ENTITIES, Entity, Item, Operation, Reply, Row};
 use crate::random::Random;
 use batpak::store::{
     AppendOptions, AppendReceipt, BatchAppendItem, CausationRef, Cursor, Durability, EventRow, Freshness, Projection,
-    Store, StoreError,
+    Store, StoreError, Ticket,
 };
-use batpak::{Coordinate, Event, EventId, EventKind, Region, StoredEvent};
+use batpak::{Coordinate, Event, EventId, EventKind, EventPayload, Region, StoredEvent};
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const KIND: EventKind = EventKind::custom(1, 1);
@@ -24,17 +25,23 @@ pub(super) struct Worker<'s> {
     ids: Vec<EventId>,
     payloads: u64,
     cursors: Vec<(Option<Entity>, Cursor)>,
+    /// The events that were acknowledged as synced.
+    synced: Vec<EventId>,
 }
+
+#[derive(Serialize, Deserialize, EventPayload)]
+#[batpak(category = 1, type_id = 1, name = "number")]
+struct Number(u64);
 
 /// Keeps the payloads.
 #[derive(Debug, Default)]
 struct Payloads(Vec<u64>);
 
 impl Projection for Payloads {
-    type Event = u64;
+    type Event = Number;
 
-    fn apply(&mut self, event: &Event<u64>) {
-        self.0.push(*event.payload());
+    fn apply(&mut self, event: &Event<Number>) {
+        self.0.push(event.payload().0);
     }
 }
 
@@ -50,15 +57,15 @@ fn entity_of(name: &str) -> Entity {
     ENTITIES.iter().position(|entity| *entity == name).expect("one of ours")
 }
 
-fn row_of(row: &EventRow) -> Row {
+pub(super) fn row_of(row: &EventRow) -> Row {
     let entity = entity_of(row.coordinate.entity());
     Row { entity, id: row.event_id, sequence: row.sequence, revision: row.revision }
 }
 
 impl<'s> Worker<'s> {
-    pub(super) fn new(number: usize, seed: u64, store: &'s Store, moments: &'s AtomicU64) -> Self {
+    pub(super) fn new(number: usize, seed: u64, store: &'s Store, moments: &'s AtomicU64, known: &[Row]) -> Self {
         let cursors = [None, Some(0)].map(|entity| (entity, store.cursor_guaranteed(&region(entity))));
-        Self {
+        let mut worker = Self {
             store,
             moments,
             number,
@@ -68,15 +75,21 @@ impl<'s> Worker<'s> {
             ids: Vec::new(),
             payloads: 0,
             cursors: cursors.into(),
+            synced: Vec::new(),
+        };
+        for row in known {
+            worker.see(row);
         }
+        worker
     }
 
-    pub(super) fn run(mut self, steps: u64) -> Vec<Operation> {
+    /// Returns what it did, and the events that were acknowledged to it as synced.
+    pub(super) fn run(mut self, steps: u64) -> (Vec<Operation>, Vec<EventId>) {
         for _ in 0..steps {
             pause(&mut self.random);
             self.step();
         }
-        self.operations
+        (self.operations, self.synced)
     }
 
     fn step(&mut self) {
@@ -168,7 +181,7 @@ impl<'s> Worker<'s> {
                 Reply::Payloads(state.unwrap_or_default().0)
             }
             Call::Read(sequence) => found(store.read(*sequence), |payload| payload.as_u64().expect("a number")),
-            Call::Get(id) => found(store.get_typed::<u64>(*id), |payload| *payload),
+            Call::Get(id) => found(store.get_as::<u64>(*id), |payload| *payload),
             Call::Poll(entity, _) => {
                 let cursor = self.cursors.iter_mut().find(|(of, _)| of == entity).map(|(_, cursor)| cursor);
                 Reply::Next(cursor.expect("a cursor").try_poll().expect("a poll").as_ref().map(row_of))
@@ -196,15 +209,19 @@ impl<'s> Worker<'s> {
             [one] => {
                 let (place, options) = (coordinate(one.entity), options(one, synced));
                 let appended = if submits {
-                    self.store.submit(&place, KIND, &one.payload, options).expect("a ticket").wait()
+                    self.store.submit(&place, KIND, &one.payload, options).and_then(Ticket::wait)
                 } else {
                     self.store.append_with_options(&place, KIND, &one.payload, options)
                 };
                 appended.map(|receipt| vec![receipt])
             }
-            _ if submits => self.store.submit_batch(batch()).expect("a ticket").wait(),
+            _ if submits => self.store.submit_batch(batch()).and_then(Ticket::wait),
             _ => self.store.append_batch(batch()),
         };
+        if let Ok(receipts) = &result {
+            let synced = receipts.iter().filter(|receipt| receipt.durability == Durability::Synced);
+            self.synced.extend(synced.map(|receipt| receipt.event_id));
+        }
         reply_of(items, result)
     }
 
@@ -219,7 +236,13 @@ impl<'s> Worker<'s> {
             }
             Reply::KeyReused(_, event) => self.ids.push(*event),
             Reply::Next(row) => row.iter().for_each(|row| self.see(row)),
-            Reply::PartialReplay | Reply::Payloads(_) | Reply::Found(_) | Reply::Count(_) => {}
+            Reply::PartialReplay
+            | Reply::Payloads(_)
+            | Reply::Found(_)
+            | Reply::Count(_)
+            | Reply::NotWritten
+            | Reply::Failed
+            | Reply::Unknown(_) => {}
         }
     }
 
@@ -246,6 +269,9 @@ fn reply_of(items: &[Item], result: Result<Vec<AppendReceipt>, StoreError>) -> R
         }
         Err(StoreError::KeyReused { key, event }) => return Reply::KeyReused(key, event),
         Err(StoreError::PartialReplay { .. }) => return Reply::PartialReplay,
+        Err(error) if error.is_outcome_unknown() => return Reply::Unknown(None),
+        Err(StoreError::Failed { .. }) => return Reply::Failed,
+        Err(StoreError::Io { .. }) => return Reply::NotWritten,
         Err(error) => panic!("{error}"),
     };
     let row = |(item, receipt): (&Item, &AppendReceipt)| Row {

@@ -1,6 +1,6 @@
 //! Projections that keep what they are given.
 
-use crate::fixtures::OTHER;
+use crate::fixtures::{Anything, OTHER};
 use batpak::store::{EventSourced, Projection, RawMsgpackInput, ValueInput};
 use batpak::{Event, EventKind};
 use serde_json::Value;
@@ -9,10 +9,10 @@ use serde_json::Value;
 pub(super) struct Typed(pub(super) Vec<Value>);
 
 impl Projection for Typed {
-    type Event = Value;
+    type Event = Anything;
 
-    fn apply(&mut self, event: &Event<Value>) {
-        self.0.push(event.payload().clone());
+    fn apply(&mut self, event: &Event<Anything>) {
+        self.0.push(event.payload().value().clone());
     }
 }
 

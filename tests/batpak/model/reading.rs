@@ -75,7 +75,7 @@ impl Case {
         let (event, facts) = (&self.events[sequence], &self.facts[sequence]);
         check_event(&self.store.get(event.id).expect("get"), event, facts);
         check_event(&self.store.read(facts.sequence).expect("read"), event, facts);
-        check_event(&self.store.get_typed::<Value>(event.id).expect("get typed"), event, facts);
+        check_event(&self.store.get_as::<Value>(event.id).expect("get typed"), event, facts);
         let raw = self.store.get_raw(event.id).expect("get raw").event.into_payload();
         assert_eq!(batpak::store::payload_to_json(&raw).expect("a value"), event.draft.payload);
     }

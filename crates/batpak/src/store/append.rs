@@ -4,6 +4,7 @@ use crate::store::commit::{Proposed, Stream};
 use crate::store::job::Job;
 use crate::store::look_up::Frozen;
 use crate::store::shared::Writing;
+use crate::store::typed::Written;
 use crate::store::{
     AppendOptions, AppendReceipt, BatchAppendItem, CausationRef, Durability, Store, StoreError, payload,
 };
@@ -57,11 +58,23 @@ impl Store {
         payload: &impl Serialize,
         options: AppendOptions<'_>,
     ) -> Result<AppendReceipt, StoreError> {
+        self.append_written(coordinate, Written::untyped(kind), &options, |open| Ok(payload::encode(payload, open)?))
+    }
+
+    /// Appends an event whose payload is written by `write`.
+    #[inline]
+    pub(crate) fn append_written(
+        &self,
+        coordinate: &Coordinate,
+        written: Written,
+        options: &AppendOptions<'_>,
+        write: impl FnOnce(&mut OpenRecord<'_>) -> Result<(), StoreError>,
+    ) -> Result<AppendReceipt, StoreError> {
         let durability = options.durability.unwrap_or(self.shared().config.durability());
         let writing = self.shared().writing()?;
         let mut job = Job::begin();
         job.durability = durability;
-        self.propose_payload(writing, &mut job, coordinate, kind, payload, &options)?;
+        self.propose_written(writing, &mut job, coordinate, written, options, write)?;
         self.commit(writing, &mut job)?;
         let receipt = job.receipts.first().copied();
         job.end();
@@ -95,26 +108,27 @@ impl Store {
         Ok(receipts.into_vec())
     }
 
-    /// Adds an event to a job.
-    pub(crate) fn propose_payload(
+    /// Adds an event to a job, its payload written by `write`.
+    pub(crate) fn propose_written(
         &self,
         writing: &Writing,
         job: &mut Job,
         coordinate: &Coordinate,
-        kind: EventKind,
-        payload: &impl Serialize,
+        written: Written,
         options: &AppendOptions<'_>,
+        write: impl FnOnce(&mut OpenRecord<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let fields = Fields {
+            payload_version: written.version,
             correlation_id: options.correlation_id,
             causation_id: options.causation_id,
             idempotency_key: options.idempotency_key,
             occurred_at: options.occurred_at,
             metadata: options.metadata,
             tags: options.tags,
-            ..Fields::new(coordinate, kind)
+            ..Fields::new(coordinate, written.kind)
         };
-        let proposed = self.propose(writing, job, &fields, |open| Ok(payload::encode(payload, open)?))?;
+        let proposed = self.propose(writing, job, &fields, write)?;
         proposed.expected = options.expected_sequence;
         Ok(())
     }
@@ -154,6 +168,7 @@ impl Store {
         let fields = Fields {
             correlation_id: item.correlation_id.or(unknown),
             causation_id,
+            payload_version: item.version,
             idempotency_key: item.idempotency_key,
             occurred_at: item.occurred_at,
             metadata: &item.metadata,

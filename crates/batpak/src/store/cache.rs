@@ -127,28 +127,33 @@ impl Store {
     /// # Examples
     /// ```
     /// use batpak::prelude::*;
+    /// use serde::{Deserialize, Serialize};
     /// use std::time::Duration;
+    ///
+    /// #[derive(Serialize, Deserialize, EventPayload)]
+    /// #[batpak(category = 1, type_id = 1, name = "account.paid")]
+    /// struct Paid(i64);
     ///
     /// #[derive(Clone, Debug, Default, PartialEq)]
     /// struct Balance(i64);
     ///
     /// impl Projection for Balance {
-    ///     type Event = i64;
+    ///     type Event = Paid;
     ///
-    ///     fn apply(&mut self, event: &Event<i64>) {
-    ///         self.0 += event.payload();
+    ///     fn apply(&mut self, event: &Event<Paid>) {
+    ///         self.0 += event.payload().0;
     ///     }
     /// }
     ///
     /// let dir = tempfile::tempdir()?;
     /// let store = Store::open(dir.path())?;
     /// let account = Coordinate::new("account:7", "bank")?;
-    /// store.append(&account, EventKind::custom(1, 1), &500)?;
+    /// store.append_typed(&account, &Paid(500))?;
     /// let balance = store.state::<Balance>("account:7", &Freshness::Consistent)?;
     /// assert_eq!(balance.as_deref(), Some(&Balance(500)));
     ///
     /// // A minute is still new enough here.
-    /// store.append(&account, EventKind::custom(1, 1), &-200)?;
+    /// store.append_typed(&account, &Paid(-200))?;
     /// let stale = Freshness::MaybeStale { max_stale: Duration::from_secs(60) };
     /// assert_eq!(store.state::<Balance>("account:7", &stale)?.as_deref(), Some(&Balance(500)));
     /// # store.close()?;

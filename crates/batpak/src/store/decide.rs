@@ -94,8 +94,36 @@ impl Store {
     /// # Examples
     /// ```
     /// use batpak::prelude::*;
-    /// # use batpak::{EventPayload, KindInfo, PayloadError};
-    /// # struct Paid(i64);
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize, EventPayload)]
+    /// #[batpak(category = 1, type_id = 1, name = "account.paid")]
+    /// struct Paid(i64);
+    ///
+    /// #[derive(Clone, Default)]
+    /// struct Balance(i64);
+    ///
+    /// impl Projection for Balance {
+    ///     type Event = Paid;
+    ///
+    ///     fn apply(&mut self, event: &Event<Paid>) {
+    ///         self.0 += event.payload().0;
+    ///     }
+    /// }
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let store = Store::open(dir.path())?;
+    /// let account = Coordinate::new("account:7", "bank")?;
+    /// let pay = |cents: i64| {
+    ///     store.decide(&account, |balance: &Balance| {
+    ///         if balance.0 + cents < 0 { Err("overdrawn") } else { Ok([Paid(cents)]) }
+    ///     })
+    /// };
+    /// pay(500)?;
+    /// assert_eq!(pay(-200)?[0].revision, 1);
+    /// assert!(matches!(pay(-301), Err(DecideError::Refused("overdrawn"))));
+    /// # store.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn decide<T, I, R>(
         &self,
@@ -103,7 +131,7 @@ impl Store {
         mut decide: impl FnMut(&T) -> Result<I, R>,
     ) -> Result<Vec<AppendReceipt>, DecideError<R>>
     where
-        T: Projection<Event: EventPayload> + Clone + Send + Sync + 'static,
+        T: Projection + Clone + Send + Sync + 'static,
         I: IntoIterator<Item = T::Event>,
     {
         let region = Region::entity(coordinate.entity());
@@ -125,7 +153,7 @@ impl Store {
         mut decide: impl FnMut(&T) -> Result<I, R>,
     ) -> Result<Vec<AppendReceipt>, DecideError<R>>
     where
-        T: Projection<Event: EventPayload> + Clone + Send + Sync + 'static,
+        T: Projection + Clone + Send + Sync + 'static,
         I: IntoIterator<Item = (Coordinate, T::Event)>,
     {
         let shared = self.shared();
@@ -152,6 +180,30 @@ impl Store {
     /// # Errors
     /// `Refused` with the error that `act` returned: nothing is appended then. `Overtaken`; `Store` with what the commit
     /// failed with.
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak::prelude::*;
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let store = Store::open(dir.path())?;
+    /// let (seat, ann) = (Coordinate::new("seat:4", "hall")?, Coordinate::new("buyer:ann", "hall")?);
+    /// let sold = EventKind::custom(1, 1);
+    /// let buy = || {
+    ///     store.transact(|tx| {
+    ///         if !tx.query(&Region::entity("seat:4"))?.is_empty() {
+    ///             return Ok(false);
+    ///         }
+    ///         tx.append(&seat, sold, &"ann")?;
+    ///         tx.append(&ann, sold, &"seat:4")?;
+    ///         Ok::<_, StoreError>(true)
+    ///     })
+    /// };
+    /// assert!(buy()?.value);
+    /// assert!(!buy()?.value);
+    /// # store.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn transact<V, R>(
         &self,
         mut act: impl FnMut(&mut Transaction) -> Result<V, R>,

@@ -1,5 +1,6 @@
 //! What can go wrong with a store.
 
+use crate::PayloadError;
 use crate::store::Condition;
 use batpak_core::{ChainError, EventId, EventKind, FieldError, RecordError};
 use batpak_segment::LogError;
@@ -102,11 +103,11 @@ pub enum StoreError {
     Encode(#[from] rmp_serde::encode::Error),
     /// The payload of an event is not what was asked for.
     #[error("the payload of event {sequence} cannot be decoded")]
-    Decode {
+    Payload {
         /// The event.
         sequence: u64,
         /// Why.
-        source: rmp_serde::decode::Error,
+        source: PayloadError,
     },
     /// There is no such event, or it is not visible yet.
     #[error("there is no event {sequence}")]

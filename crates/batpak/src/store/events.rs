@@ -1,8 +1,9 @@
 //! Going through the events of a region, one after the other.
 
+use crate::EventPayload;
 use crate::store::read::{DecodePayload, Scan};
 use crate::store::shared::Shared;
-use crate::store::{EventRow, Store, StoreError, json, payload};
+use crate::store::{EventRow, Store, StoreError, payload};
 use batpak_core::{Region, StoredEvent};
 use batpak_index::Direction;
 use serde::de::DeserializeOwned;
@@ -50,7 +51,7 @@ impl Store {
     /// for n in 0..3 {
     ///     store.append(&seat, EventKind::custom(1, 1), &n)?;
     /// }
-    /// let newest = store.events(&Region::entity("seat:4")).backward().typed::<u32>().next().expect("three events")?;
+    /// let newest = store.events(&Region::entity("seat:4")).backward().decoded::<u32>().next().expect("three events")?;
     /// assert_eq!(*newest.event.payload(), 2);
     /// # store.close()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -60,7 +61,7 @@ impl Store {
             store: self.clone(),
             region: region.clone(),
             start: Start { direction: Direction::Forward, from: None },
-            decode: json::payload_to_json,
+            decode: payload::show,
             scan: None,
             ended: false,
         }
@@ -84,7 +85,7 @@ impl<P> Events<P> {
 
     /// Payloads as the bytes that were stored: one MessagePack value each.
     pub fn raw(self) -> Events<Vec<u8>> {
-        self.decoded_by(|bytes| Ok(bytes.to_vec()))
+        self.decoded_by(|_, _, bytes| Ok(bytes.to_vec()))
     }
 
     /// The rows only: what the index knows, without reading the events.
@@ -104,11 +105,42 @@ impl<P> Events<P> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn rows(self) -> EventRows {
-        EventRows(self.decoded_by(|_| Ok(())))
+        EventRows(self.decoded_by(|_, _, _| Ok(())))
     }
 
-    /// Payloads as a type of yours.
-    pub fn typed<T: DeserializeOwned>(self) -> Events<T> {
+    /// Of these, the events of the kinds of `T`, payloads as `T`. Older versions are taken to the newest one. Say it
+    /// before the first event is asked for.
+    ///
+    /// # Errors
+    /// `Payload` for an event whose version is newer than this program knows.
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak::prelude::*;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize, EventPayload)]
+    /// #[batpak(category = 1, type_id = 1, name = "seat.taken")]
+    /// struct Taken(String);
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let store = Store::open(dir.path())?;
+    /// let seat = Coordinate::new("seat:4", "hall")?;
+    /// store.append_typed(&seat, &Taken("Ada".to_owned()))?;
+    /// store.append(&seat, EventKind::custom(1, 2), &"left")?;
+    /// let mut taken = store.events(&Region::scope("hall")).typed::<Taken>();
+    /// assert_eq!(taken.next().expect("one event")?.event.payload().0, "Ada");
+    /// assert!(taken.next().is_none());
+    /// # store.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn typed<T: EventPayload>(mut self) -> Events<T> {
+        self.region = self.region.with_kinds(T::KIND_LIST.iter().copied());
+        self.decoded_by(T::decode)
+    }
+
+    /// Payloads as any type, whatever their kinds and versions.
+    pub fn decoded<T: DeserializeOwned>(self) -> Events<T> {
         self.decoded_by(payload::decode)
     }
 

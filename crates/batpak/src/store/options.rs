@@ -1,5 +1,7 @@
 //! What an append can say besides coordinate, kind and payload.
 
+use crate::EventPayload;
+use crate::store::typed::Written;
 use crate::store::{Durability, StoreError, payload};
 use batpak_core::{Coordinate, Event, EventId, EventKind, Timestamp};
 use serde::Serialize;
@@ -139,6 +141,7 @@ pub enum CausationRef {
 pub struct BatchAppendItem {
     pub(crate) coordinate: Coordinate,
     pub(crate) kind: EventKind,
+    pub(crate) version: u16,
     pub(crate) payload: Vec<u8>,
     pub(crate) expected_sequence: Option<u64>,
     pub(crate) idempotency_key: Option<u128>,
@@ -165,36 +168,66 @@ impl BatchAppendItem {
         options: AppendOptions<'_>,
         cause: CausationRef,
     ) -> Result<Self, StoreError> {
-        Self::encoded(coordinate, kind, options, cause, |out| payload::encode(payload, out))
+        // Growing to the size of a usual payload takes longer than encoding it.
+        let mut encoded = Vec::with_capacity(128);
+        payload::encode(payload, &mut encoded)?;
+        Ok(Self::written(coordinate, Written::untyped(kind), encoded, options, cause))
     }
 
-    /// A typed event at `coordinate`. `cause` goes before the causation id of the options.
+    /// An event of a typed payload at `coordinate`. `cause` goes before the causation id of the options.
     ///
     /// # Errors
     /// `Encode` if the payload cannot be encoded.
-    pub fn typed<T: crate::EventPayload>(
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak::prelude::*;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize, EventPayload)]
+    /// #[batpak(category = 1)]
+    /// enum OrderEvent {
+    ///     #[batpak(type_id = 1, name = "order.placed")]
+    ///     Placed { books: u32 },
+    ///     #[batpak(type_id = 2, name = "order.packed")]
+    ///     Packed,
+    /// }
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let store = Store::open(dir.path())?;
+    /// let order = Coordinate::new("order:7", "shop")?;
+    /// let options = AppendOptions::default();
+    /// store.append_batch([
+    ///     BatchAppendItem::typed(order.clone(), &OrderEvent::Placed { books: 3 }, options, CausationRef::None)?,
+    ///     BatchAppendItem::typed(order.clone(), &OrderEvent::Packed, options, CausationRef::Item(0))?,
+    /// ])?;
+    /// assert_eq!(store.events(&Region::all()).typed::<OrderEvent>().count(), 2);
+    /// # store.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn typed(
         coordinate: Coordinate,
-        payload: &T,
+        payload: &impl EventPayload,
         options: AppendOptions<'_>,
         cause: CausationRef,
     ) -> Result<Self, StoreError> {
-        Self::encoded(coordinate, payload.kind_info().kind, options, cause, |out| payload.encode(out))
+        let mut encoded = Vec::with_capacity(128);
+        payload.encode(&mut encoded)?;
+        Ok(Self::written(coordinate, Written::as_type_of(payload), encoded, options, cause))
     }
 
-    fn encoded(
+    fn written(
         coordinate: Coordinate,
-        kind: EventKind,
+        written: Written,
+        payload: Vec<u8>,
         options: AppendOptions<'_>,
         cause: CausationRef,
-        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), rmp_serde::encode::Error>,
-    ) -> Result<Self, StoreError> {
-        // Growing to the size of a usual payload takes longer than encoding it.
-        let mut encoded = Vec::with_capacity(128);
-        encode(&mut encoded)?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             coordinate,
-            kind,
-            payload: encoded,
+            kind: written.kind,
+            version: written.version,
+            payload,
             expected_sequence: options.expected_sequence,
             idempotency_key: options.idempotency_key,
             correlation_id: options.correlation_id,
@@ -205,6 +238,6 @@ impl BatchAppendItem {
             durability: options.durability,
             cause,
             by_store: false,
-        })
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! Projections: a state from the events of an entity.
 
+use crate::event_payload::{EventPayload, PayloadError};
 use crate::store::read::Scan;
 use crate::store::read::payload_of;
 use crate::store::shared::Shared;
-use crate::store::{Store, StoreError, json, payload};
+use crate::store::{Store, StoreError, payload};
 use batpak_core::{Event, EventHeader, EventKind, EventRef, Region};
 use batpak_index::Direction;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -16,11 +16,12 @@ pub trait ProjectionInput {
     /// What a payload becomes; it may borrow from the stored bytes.
     type Payload<'a>;
 
-    /// Makes it from the stored bytes, one MessagePack value.
+    /// Makes it from the stored bytes, one MessagePack value, of an event of this kind and version of its payload's
+    /// type.
     ///
     /// # Errors
     /// If they are not what the projection expects.
-    fn decode(payload: &[u8]) -> Result<Self::Payload<'_>, rmp_serde::decode::Error>;
+    fn decode(kind: EventKind, version: u16, payload: &[u8]) -> Result<Self::Payload<'_>, PayloadError>;
 }
 
 /// Payloads as JSON values.
@@ -30,8 +31,8 @@ pub struct ValueInput;
 impl ProjectionInput for ValueInput {
     type Payload<'a> = Value;
 
-    fn decode(payload: &[u8]) -> Result<Value, rmp_serde::decode::Error> {
-        json::payload_to_json(payload)
+    fn decode(kind: EventKind, version: u16, payload: &[u8]) -> Result<Value, PayloadError> {
+        payload::show(kind, version, payload)
     }
 }
 
@@ -42,20 +43,20 @@ pub struct RawMsgpackInput;
 impl ProjectionInput for RawMsgpackInput {
     type Payload<'a> = &'a [u8];
 
-    fn decode(payload: &[u8]) -> Result<&[u8], rmp_serde::decode::Error> {
+    fn decode(_: EventKind, _: u16, payload: &[u8]) -> Result<&[u8], PayloadError> {
         Ok(payload)
     }
 }
 
-/// Payloads as a type of yours.
+/// Payloads as the type of their kind, older versions taken to the newest one.
 #[derive(Clone, Copy, Debug)]
 pub struct TypedInput<E>(PhantomData<E>);
 
-impl<E: DeserializeOwned> ProjectionInput for TypedInput<E> {
+impl<E: EventPayload> ProjectionInput for TypedInput<E> {
     type Payload<'a> = E;
 
-    fn decode(payload: &[u8]) -> Result<E, rmp_serde::decode::Error> {
-        payload::decode(payload)
+    fn decode(kind: EventKind, version: u16, payload: &[u8]) -> Result<E, PayloadError> {
+        E::decode(kind, version, payload)
     }
 }
 
@@ -80,41 +81,48 @@ pub trait EventSourced: Sized {
 /// # Examples
 /// ```
 /// use batpak::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, EventPayload)]
+/// #[batpak(category = 1)]
+/// enum AccountEvent {
+///     #[batpak(type_id = 1, name = "account.opened")]
+///     Opened,
+///     #[batpak(type_id = 2, name = "account.paid")]
+///     Paid { cents: i64 },
+/// }
 ///
 /// #[derive(Default)]
 /// struct Balance(i64);
 ///
 /// impl Projection for Balance {
-///     type Event = i64;
+///     type Event = AccountEvent;
 ///
-///     fn apply(&mut self, event: &Event<i64>) {
-///         self.0 += event.payload();
+///     fn apply(&mut self, event: &Event<AccountEvent>) {
+///         match event.payload() {
+///             AccountEvent::Opened => self.0 = 0,
+///             AccountEvent::Paid { cents } => self.0 += cents,
+///         }
 ///     }
 /// }
 ///
 /// let dir = tempfile::tempdir()?;
 /// let store = Store::open(dir.path())?;
 /// let account = Coordinate::new("account:7", "bank")?;
-/// store.append(&account, EventKind::custom(1, 1), &500)?;
-/// store.append(&account, EventKind::custom(1, 1), &-200)?;
+/// store.append_typed(&account, &AccountEvent::Opened)?;
+/// store.append_typed(&account, &AccountEvent::Paid { cents: 500 })?;
+/// store.append(&account, EventKind::custom(1, 3), &"of a kind that the projection does not read")?;
 /// let balance: Option<Balance> = store.project("account:7", &Freshness::Consistent)?;
-/// assert_eq!(balance.expect("two events").0, 300);
+/// assert_eq!(balance.expect("two events").0, 500);
 /// # store.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Projection: Default {
-    /// What the payloads are.
-    type Event: DeserializeOwned;
+    /// What it is made from; events of other kinds are not read.
+    type Event: EventPayload;
 
     /// Takes the next event.
     fn apply(&mut self, event: &Event<Self::Event>);
-
-    /// The kinds that it is made from; events of other kinds are not read. None named means all of them, and then every
-    /// event of the entity has to be an [`Event`](Self::Event). The kind is a label beside the payload: an enum as
-    /// `Event` is stored with its variant in the payload, whatever the kind.
-    fn kinds() -> &'static [EventKind] {
-        &[]
-    }
 }
 
 impl<T: Projection> EventSourced for T {
@@ -133,7 +141,7 @@ impl<T: Projection> EventSourced for T {
     }
 
     fn relevant_event_kinds() -> &'static [EventKind] {
-        T::kinds()
+        T::Event::KIND_LIST
     }
 }
 
@@ -156,7 +164,7 @@ impl Store {
     /// so the memory that it takes does not grow with them.
     ///
     /// # Errors
-    /// `Decode` if a payload is not what the projection expects; `Erased` if one is gone; otherwise as
+    /// `Payload` if a payload is not what the projection expects; `Erased` if one is gone; otherwise as
     /// [`get`](Self::get).
     pub fn project<T: EventSourced>(&self, entity: &str, freshness: &Freshness) -> Result<Option<T>, StoreError> {
         match freshness {
@@ -178,23 +186,28 @@ impl Store {
     /// # Examples
     /// ```
     /// use batpak::prelude::*;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize, EventPayload)]
+    /// #[batpak(category = 1, type_id = 1, name = "account.paid")]
+    /// struct Paid(i64);
     ///
     /// #[derive(Debug, Default, PartialEq)]
     /// struct Balance(i64);
     ///
     /// impl Projection for Balance {
-    ///     type Event = i64;
+    ///     type Event = Paid;
     ///
-    ///     fn apply(&mut self, event: &Event<i64>) {
-    ///         self.0 += event.payload();
+    ///     fn apply(&mut self, event: &Event<Paid>) {
+    ///         self.0 += event.payload().0;
     ///     }
     /// }
     ///
     /// let dir = tempfile::tempdir()?;
     /// let store = Store::open(dir.path())?;
     /// let account = Coordinate::new("account:7", "bank")?;
-    /// let first = store.append(&account, EventKind::custom(1, 1), &500)?;
-    /// store.append(&account, EventKind::custom(1, 1), &-200)?;
+    /// let first = store.append_typed(&account, &Paid(500))?;
+    /// store.append_typed(&account, &Paid(-200))?;
     /// assert_eq!(store.project_at::<Balance>("account:7", first.sequence)?, Some(Balance(500)));
     ///
     /// // It has had one event when it was looked at last.
@@ -236,15 +249,20 @@ impl Store {
     /// # Examples
     /// ```
     /// use batpak::prelude::*;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize, EventPayload)]
+    /// #[batpak(category = 1, type_id = 2, name = "account.paid")]
+    /// struct Paid(i64);
     ///
     /// #[derive(Debug, Default, PartialEq)]
     /// struct Balance(i64);
     ///
     /// impl Projection for Balance {
-    ///     type Event = i64;
+    ///     type Event = Paid;
     ///
-    ///     fn apply(&mut self, event: &Event<i64>) {
-    ///         self.0 += event.payload();
+    ///     fn apply(&mut self, event: &Event<Paid>) {
+    ///         self.0 += event.payload().0;
     ///     }
     /// }
     ///
@@ -253,7 +271,7 @@ impl Store {
     /// let account = Coordinate::new("account:7", "bank")?;
     /// let mut balance = store.projected::<Balance>("account:7");
     /// assert_eq!(balance.newest()?, None);
-    /// store.append(&account, EventKind::custom(1, 1), &500)?;
+    /// store.append_typed(&account, &Paid(500))?;
     /// assert_eq!(balance.newest()?, Some(&Balance(500)));
     /// # store.close()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -356,6 +374,7 @@ type PayloadFor<'r, T> = <<T as EventSourced>::Input as ProjectionInput>::Payloa
 /// An event as a state wants it.
 pub(crate) fn event_for<'r, T: EventSourced>(record: &'r EventRef<'r>) -> Result<Event<PayloadFor<'r, T>>, StoreError> {
     let sequence = record.sequence();
-    let payload = T::Input::decode(payload_of(record)?).map_err(|source| StoreError::Decode { sequence, source })?;
+    let payload = T::Input::decode(record.kind(), record.payload_version(), payload_of(record)?)
+        .map_err(|source| StoreError::Payload { sequence, source })?;
     Ok(Event::new(EventHeader::from(record), payload))
 }

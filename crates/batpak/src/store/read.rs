@@ -1,8 +1,9 @@
 //! Reading: one event, or the rows of many.
 
+use crate::event_payload::{EventPayload, PayloadError};
 use crate::store::rebuild::Attempts;
 use crate::store::shared::Shared;
-use crate::store::{Store, StoreError, json, payload};
+use crate::store::{Store, StoreError, payload};
 use batpak_core::{Coordinate, Event, EventHeader, EventId, EventKind, EventRef, Region, StoredEvent, Timestamp};
 use batpak_index::{Damaged, Direction, Matches, Row};
 use batpak_segment::{Pinned, Position, SegmentView};
@@ -73,16 +74,16 @@ impl<'a> IntoIterator for &'a Rows {
 }
 
 /// How a payload is read from its bytes.
-pub(crate) type DecodePayload<P> = fn(&[u8]) -> Result<P, rmp_serde::decode::Error>;
+pub(crate) type DecodePayload<P> = fn(EventKind, u16, &[u8]) -> Result<P, PayloadError>;
 
 impl Store {
     /// The event with this id, its payload as JSON.
     ///
     /// # Errors
     /// `NotFound` if there is none that is visible; `Erased` if its payload is gone; `Corrupt` and `Record` if it is
-    /// not what was written; `Decode`; `Io`; `Closed`.
+    /// not what was written; `Payload` if it cannot be decoded; `Io`; `Closed`.
     pub fn get(&self, id: EventId) -> Result<StoredEvent<Value>, StoreError> {
-        self.fetch_id(id, json::payload_to_json)
+        self.fetch_id(id, payload::show)
     }
 
     /// The event with this id, its payload as the bytes that were stored, where they stand: one MessagePack value.
@@ -106,11 +107,53 @@ impl Store {
         self.shared().pin(&row)
     }
 
-    /// The event with this id, its payload as a type of yours.
+    /// The event with this id, its payload as the type of its kind. An older version is taken to the newest one.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get). `Payload` besides if its kind is none of the type's, or its version is newer than this
+    /// program knows.
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak::prelude::*;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Debug, PartialEq, Serialize, Deserialize, EventPayload)]
+    /// #[batpak(category = 1, type_id = 1, name = "seat.taken")]
+    /// struct Taken {
+    ///     by: String,
+    /// }
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let store = Store::open(dir.path())?;
+    /// let taken = Taken { by: "Ada".to_owned() };
+    /// let receipt = store.append_typed(&Coordinate::new("seat:4", "hall")?, &taken)?;
+    /// assert_eq!(store.get_typed::<Taken>(receipt.event_id)?.event.into_payload(), taken);
+    /// # store.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn get_typed<T: EventPayload>(&self, id: EventId) -> Result<StoredEvent<T>, StoreError> {
+        self.fetch_id(id, T::decode)
+    }
+
+    /// The event with this id, its payload as any type, whatever its kind and version.
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub fn get_typed<T: DeserializeOwned>(&self, id: EventId) -> Result<StoredEvent<T>, StoreError> {
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak::prelude::*;
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let store = Store::open(dir.path())?;
+    /// let receipt = store.append(&Coordinate::new("seat:4", "hall")?, EventKind::custom(1, 1), &("Ada", 7))?;
+    /// let (by, row) = store.get_as::<(String, u32)>(receipt.event_id)?.event.into_payload();
+    /// assert_eq!((by.as_str(), row), ("Ada", 7));
+    /// # store.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn get_as<T: DeserializeOwned>(&self, id: EventId) -> Result<StoredEvent<T>, StoreError> {
         self.fetch_id(id, payload::decode)
     }
 
@@ -122,7 +165,7 @@ impl Store {
         let shared = self.shared();
         shared.check_open()?;
         let row = shared.visible_row(sequence)?;
-        shared.fetch(&row, json::payload_to_json)
+        shared.fetch(&row, payload::show)
     }
 
     /// The rows of exactly this entity, in order. It cannot fail: of a closed store it returns none. See
@@ -256,7 +299,8 @@ fn decoded<P>(
     decode: DecodePayload<P>,
 ) -> Result<StoredEvent<P>, StoreError> {
     let sequence = event.sequence();
-    let payload = decode(payload_of(event)?).map_err(|source| StoreError::Decode { sequence, source })?;
+    let payload = decode(event.kind(), event.payload_version(), payload_of(event)?)
+        .map_err(|source| StoreError::Payload { sequence, source })?;
     Ok(StoredEvent { coordinate, event: Event::new(EventHeader::from(event), payload) })
 }
 

@@ -5,8 +5,9 @@ use crate::store::place::{Settled, Told};
 use crate::store::receipt::Receipts;
 use crate::store::room::Queued;
 use crate::store::shared::{Shared, Writing};
-use crate::store::{AppendOptions, AppendReceipt, BatchAppendItem, Store, StoreError};
-use batpak_core::{Coordinate, EventKind};
+use crate::store::typed::Written;
+use crate::store::{AppendOptions, AppendReceipt, BatchAppendItem, Store, StoreError, payload};
+use batpak_core::{Coordinate, EventKind, OpenRecord};
 use serde::Serialize;
 use std::fmt::{self, Debug, Formatter};
 use std::pin::Pin;
@@ -50,11 +51,22 @@ impl Store {
         payload: &impl Serialize,
         options: AppendOptions<'_>,
     ) -> Result<Ticket<AppendReceipt>, StoreError> {
+        self.submit_written(coordinate, Written::untyped(kind), &options, |open| Ok(payload::encode(payload, open)?))
+    }
+
+    /// Submits an event whose payload is written by `write`.
+    pub(crate) fn submit_written(
+        &self,
+        coordinate: &Coordinate,
+        written: Written,
+        options: &AppendOptions<'_>,
+        write: impl FnOnce(&mut OpenRecord<'_>) -> Result<(), StoreError>,
+    ) -> Result<Ticket<AppendReceipt>, StoreError> {
         let writing = self.shared().writing()?;
         let durability = options.durability.unwrap_or(self.shared().config.durability());
         let mut job = Job::begin();
         job.durability = durability;
-        self.propose_payload(writing, &mut job, coordinate, kind, payload, &options)?;
+        self.propose_written(writing, &mut job, coordinate, written, options, write)?;
         let inner = self.submit_job(writing, job)?;
         Ok(Ticket { inner, told: |receipts| receipts.into_iter().next() })
     }

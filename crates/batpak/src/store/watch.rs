@@ -91,16 +91,21 @@ impl Store {
     /// # Examples
     /// ```
     /// use batpak::prelude::*;
+    /// use serde::{Deserialize, Serialize};
     /// use std::time::Duration;
+    ///
+    /// #[derive(Serialize, Deserialize, EventPayload)]
+    /// #[batpak(category = 1, type_id = 1, name = "account.paid")]
+    /// struct Paid(i64);
     ///
     /// #[derive(Debug, Default, PartialEq)]
     /// struct Balance(i64);
     ///
     /// impl Projection for Balance {
-    ///     type Event = i64;
+    ///     type Event = Paid;
     ///
-    ///     fn apply(&mut self, event: &Event<i64>) {
-    ///         self.0 += event.payload();
+    ///     fn apply(&mut self, event: &Event<Paid>) {
+    ///         self.0 += event.payload().0;
     ///     }
     /// }
     ///
@@ -110,7 +115,7 @@ impl Store {
     /// let mut balance = store.watch::<Balance>("account:7");
     /// let paying = std::thread::spawn({
     ///     let store = store.clone();
-    ///     move || store.append(&account, EventKind::custom(1, 1), &500)
+    ///     move || store.append_typed(&account, &Paid(500))
     /// });
     /// assert_eq!(balance.next(Duration::from_secs(60))?, Some(&Balance(500)));
     /// assert_eq!(balance.next(Duration::ZERO)?, None);

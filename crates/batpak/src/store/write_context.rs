@@ -181,7 +181,7 @@ impl<'a> StagedEvent<'a> {
     /// # Errors
     /// If it is none of the type.
     pub fn decoded<T: DeserializeOwned>(self) -> Result<T, PayloadError> {
-        Ok(payload::decode(self.payload())?)
+        payload::decode(self.kind(), self.0.version, self.payload())
     }
 
     /// The typed event; `None` if its kind is none of the type's.
@@ -189,10 +189,10 @@ impl<'a> StagedEvent<'a> {
     /// # Errors
     /// If the payload is not what the type says.
     pub fn typed<T: EventPayload>(self) -> Result<Option<T>, PayloadError> {
-        if !T::KINDS.iter().any(|info| info.kind == self.kind()) {
+        if T::info_of(self.kind()).is_none() {
             return Ok(None);
         }
-        T::decode(self.kind(), 0, self.payload()).map(Some)
+        T::decode(self.kind(), self.0.version, self.payload()).map(Some)
     }
 
     /// What else it concerns.

@@ -23,7 +23,7 @@ impl Opened {
 
     fn decoded(&self, region: &Region) -> Result<Answer, Failure> {
         let mut answer = Answer::default();
-        for event in self.0.events(region).typed::<Decoded>() {
+        for event in self.0.events(region).decoded::<Decoded>() {
             answer.add(event?.event.payload().check());
         }
         Ok(answer)
@@ -39,7 +39,7 @@ impl Archive for Opened {
         let id = EventId::from_u128(key);
         let check = match decoding {
             Decoding::Json => check_json(self.0.get(id)?.event.payload()),
-            Decoding::Typed => self.0.get_typed::<Decoded>(id)?.event.payload().check(),
+            Decoding::Typed => self.0.get_as::<Decoded>(id)?.event.payload().check(),
         };
         Ok(Answer::one(check))
     }
