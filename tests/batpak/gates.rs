@@ -251,10 +251,11 @@ impl Projection for Numbers {
 }
 
 #[track_caller]
-fn record<T: serde::de::DeserializeOwned>(store: &Store, receipt: &AppendReceipt) -> (StoredHeader, T) {
-    let stored = store.get(receipt.event_id).expect("is there");
+fn record<T: EventPayload>(store: &Store, receipt: &AppendReceipt) -> (StoredHeader, T) {
+    let stored = store.get_typed(receipt.event_id).expect("is a record");
+    assert_eq!(stored.event.payload_version(), 1);
     let header = (stored.coordinate, stored.event.kind(), stored.event.causation_id(), stored.event.correlation_id());
-    (header, serde_json::from_value(stored.event.into_payload()).expect("is a record"))
+    (header, stored.event.into_payload())
 }
 
 type StoredHeader = (Coordinate, EventKind, Option<EventId>, Option<EventId>);
