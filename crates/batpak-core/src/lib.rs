@@ -47,6 +47,7 @@ extern crate std;
 mod chain;
 mod coordinate;
 mod decode;
+mod description;
 mod encode;
 mod event;
 mod fields;
@@ -65,6 +66,9 @@ pub use crate::{
     chain::{Chain, ChainError, verify_chain},
     coordinate::{Coordinate, CoordinateError},
     decode::{Content, EventRef, Extensions, RecordError, Tags},
+    description::{
+        DescriptionError, KIND_DESCRIPTION_MAX_BYTES, KIND_FIELDS_MAX, KIND_NAME_MAX_BYTES, KindDescription,
+    },
     encode::{Assigned, OpenRecord, RecordDraft},
     event::{Event, EventHeader, StoredEvent},
     fields::{FieldError, Fields, METADATA_MAX_BYTES, TAG_MAX_BYTES, TAGS_MAX},
