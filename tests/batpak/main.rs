@@ -19,6 +19,7 @@ mod freezing;
 mod histories;
 mod idempotency;
 mod json;
+mod kinds;
 mod limits;
 mod load;
 mod model;

@@ -1,5 +1,6 @@
 //! Appending: encode and hash, commit under the lock, wait if the durability asks for it.
 
+use crate::EventPayload;
 use crate::store::commit::{Proposed, Stream};
 use crate::store::job::Job;
 use crate::store::look_up::Frozen;
@@ -227,6 +228,68 @@ impl Store {
             shared.make_room(writing, &job.frame)?;
             writing.freezing.ensure(&self.inner.shared);
         }
+    }
+}
+
+impl Store {
+    /// Appends an event whose kind, version and encoding its type says. The first one of a kind and version also
+    /// describes it in the store, see [`kinds`](Self::kinds).
+    ///
+    /// # Errors
+    /// See [`append_typed_with`](Self::append_typed_with).
+    pub fn append_typed<T: EventPayload>(
+        &self,
+        coordinate: &Coordinate,
+        payload: &T,
+    ) -> Result<AppendReceipt, StoreError> {
+        self.append_typed_with(coordinate, payload, AppendOptions::default())
+    }
+
+    /// Appends a typed event with a condition, an idempotency key, tags and the like.
+    ///
+    /// # Errors
+    /// As [`append_with_options`](Self::append_with_options); besides, `KindHasOtherName` and `NameHasOtherKind` if the
+    /// kind means something else in this store, `Description` if it cannot be described.
+    pub fn append_typed_with<T: EventPayload>(
+        &self,
+        coordinate: &Coordinate,
+        payload: &T,
+        options: AppendOptions<'_>,
+    ) -> Result<AppendReceipt, StoreError> {
+        let writing = self.shared().writing()?;
+        let mut job = Job::begin();
+        job.durability = options.durability.unwrap_or(self.shared().config.durability());
+        self.propose_typed(writing, &mut job, coordinate, payload, &options)?;
+        self.commit(writing, &mut job)?;
+        let receipt = job.receipts.first().copied();
+        job.end();
+        receipt.ok_or(StoreError::Closed)
+    }
+
+    /// Adds a typed event to a job.
+    fn propose_typed<T: EventPayload>(
+        &self,
+        writing: &Writing,
+        job: &mut Job,
+        coordinate: &Coordinate,
+        payload: &T,
+        options: &AppendOptions<'_>,
+    ) -> Result<(), StoreError> {
+        let info = payload.kind_info();
+        self.admit_kind(job, info)?;
+        let fields = Fields {
+            payload_version: info.version,
+            correlation_id: options.correlation_id,
+            causation_id: options.causation_id,
+            idempotency_key: options.idempotency_key,
+            occurred_at: options.occurred_at,
+            metadata: options.metadata,
+            tags: options.tags,
+            ..Fields::new(coordinate, info.kind)
+        };
+        let proposed = self.propose(writing, job, &fields, |open| Ok(payload.encode(open)?))?;
+        proposed.expected = options.expected_sequence;
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::store::Durability;
 use crate::store::commit::Proposed;
 use crate::store::receipt::Receipts;
+use batpak_core::KindDescription;
 use batpak_segment::Frame;
 use std::cell::Cell;
 
@@ -11,6 +12,8 @@ use std::cell::Cell;
 pub(crate) struct Job {
     pub(crate) frame: Frame,
     pub(crate) proposed: Vec<Proposed>,
+    /// What the frame says of kinds that the store did not know.
+    pub(crate) descriptions: Vec<KindDescription>,
     pub(crate) receipts: Receipts,
     pub(crate) durability: Durability,
     /// Below this sequence everything was looked up that the events need.
@@ -32,6 +35,7 @@ impl Job {
         let mut job = JOB.take().unwrap_or_default();
         job.frame.clear();
         job.proposed.clear();
+        job.descriptions.clear();
         job.looked_up_to = 0;
         job
     }
