@@ -3,6 +3,8 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use batpak::prelude::*;
+use batpak::{EventPayload, KindInfo, PayloadError};
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -54,6 +56,42 @@ fn events_are_lines_of_json_that_options_narrow() {
     assert_eq!(payloads(&["events", "--entity", "seat:1"]), [0, 2, 3]);
     assert_eq!(payloads(&["events", "--entity", "seat:1", "--from", "1", "--limit", "1"]), [2]);
     assert_eq!(payloads(&["events", "--scope", "elsewhere"]), [] as [u64; 0]);
+}
+
+struct Taken;
+
+impl EventPayload for Taken {
+    const KINDS: &'static [KindInfo] =
+        &[KindInfo { kind: EventKind::custom(1, 2), version: 3, name: "seat.taken", fields: &["by"] }];
+
+    fn kind_info(&self) -> &'static KindInfo {
+        &Self::KINDS[0]
+    }
+
+    fn encode<W: Write>(&self, mut out: W) -> Result<(), rmp_serde::encode::Error> {
+        rmp_serde::encode::write(&mut out, &())
+    }
+
+    fn decode(kind: EventKind, _: u16, _: &[u8]) -> Result<Self, PayloadError> {
+        Err(PayloadError::OtherKind { kind })
+    }
+}
+
+#[test]
+fn kinds_that_were_described_are_shown_by_name() {
+    let dir = store();
+    let reopened = Store::open(dir.path()).expect("open");
+    reopened.append_typed(&Coordinate::new("seat:1", "hall").expect("coordinate"), &Taken).expect("append");
+    reopened.close().expect("close");
+    let lines = |command| -> Vec<serde_json::Value> {
+        let output = batpak(&[command], dir.path());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    };
+    let kind = serde_json::json!({"kind": "1:002", "version": 3, "name": "seat.taken", "fields": ["by"]});
+    assert_eq!(lines("kinds"), [kind]);
+    let kinds: Vec<_> = lines("events").iter().map(|event| event["kind"].clone()).collect();
+    assert_eq!(kinds, ["1:001", "1:001", "1:001", "1:001", "seat.taken"]);
 }
 
 /// A store with a changed byte in its second event.
