@@ -242,6 +242,12 @@ pub(crate) fn len_u16(len: usize) -> u16 {
     len as u16
 }
 
+/// The length of a kind's description: kind, version, name and fields, each name behind its length.
+pub(crate) fn description_len(name: usize, fields: impl Iterator<Item = usize>) -> usize {
+    const LEN: usize = size_of::<u16>();
+    fields.fold(LEN + LEN + LEN + name + LEN, |len, field| len + LEN + field)
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "every length was checked against a limit below 2^32")]
 pub(crate) fn len_u32(len: usize) -> u32 {
     debug_assert!(u32::try_from(len).is_ok());

@@ -48,6 +48,7 @@ mod chain;
 mod check;
 mod coordinate;
 mod decode;
+mod description;
 mod encode;
 mod event;
 mod fields;
@@ -68,6 +69,9 @@ pub use crate::{
     check::HashCheck,
     coordinate::{Coordinate, CoordinateError},
     decode::{Content, EventRef, Extensions, RecordError, Tags},
+    description::{
+        DescriptionError, KIND_DESCRIPTION_MAX_BYTES, KIND_FIELDS_MAX, KIND_NAME_MAX_BYTES, KindDescription,
+    },
     encode::{Assigned, OpenRecord, RecordDraft},
     event::{Event, EventHeader, StoredEvent},
     fields::{FieldError, Fields, METADATA_MAX_BYTES, TAG_MAX_BYTES, TAGS_MAX},

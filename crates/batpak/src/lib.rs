@@ -47,9 +47,9 @@ pub mod store;
 pub mod testing;
 
 pub use batpak_core::{
-    Assigned, Chain, ChainError, Clause, Content, Coordinate, CoordinateError, Event, EventHash, EventHeader, EventId,
-    EventIdError, EventKind, EventRef, FieldError, Fields, Frontier, KindError, PayloadHash, RecordError, Region,
-    StoredEvent, Timestamp, TreeHash, verify_chain,
+    Assigned, Chain, ChainError, Clause, Content, Coordinate, CoordinateError, DescriptionError, Event, EventHash,
+    EventHeader, EventId, EventIdError, EventKind, EventRef, FieldError, Fields, Frontier, KindDescription, KindError,
+    PayloadHash, RecordError, Region, StoredEvent, Timestamp, TreeHash, verify_chain,
 };
 pub use batpak_guard as guard;
 pub use batpak_macros::EventPayload;

@@ -2,7 +2,7 @@
 
 use crate::store::read::decode_at;
 use crate::store::shared::Shared;
-use crate::store::{OpenIndexReport, Store, StoreError};
+use crate::store::{OpenIndexReport, RefusedFile, Store, StoreError};
 use batpak_core::{Frontier, TreeHash};
 use batpak_index::Live;
 use batpak_segment::LogHead;
@@ -50,6 +50,8 @@ pub struct Diagnostics {
     pub events_to_freeze: u64,
     /// Parts of the index that turned out to be damaged when they were used, and were made anew from the segments.
     pub index_parts_rebuilt: u64,
+    /// The file of kinds, if it was needed and not used, and why. It was made again from the segments.
+    pub kinds_refused: Option<RefusedFile>,
 }
 
 /// Size and root of the Merkle tree (RFC 6962) over the hashes of all events in order. Kept elsewhere, it shows later
@@ -89,6 +91,7 @@ impl Store {
             events_live: tiers.live().map(live).sum(),
             events_to_freeze: tiers.live().rev().skip(1).map(live).sum(),
             index_parts_rebuilt: shared.damaged_parts.load(Ordering::Relaxed),
+            kinds_refused: shared.kinds.refused(),
         }
     }
 

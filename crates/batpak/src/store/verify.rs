@@ -1,5 +1,6 @@
 //! Verifying a store: everything in its files against everything else that it says.
 
+use crate::store::kinds_check::KindsCheck;
 use crate::store::part_check::PartChecks;
 use crate::store::part_file::listed;
 use crate::store::read::decode_at;
@@ -23,7 +24,7 @@ pub enum Subject {
     Event,
     /// A head that a segment names, which is not that of the events before it.
     Head,
-    /// A file of the index. Nothing is lost by it: it is made again from the segments when it is used.
+    /// A file of the index, or that of kinds. Nothing is lost by it: it is made again from the segments when it is used.
     Index,
 }
 
@@ -40,7 +41,7 @@ pub struct Finding {
     /// The sequences of the events that it is about; of an index file those that it is named by. Empty if they are not
     /// known.
     pub events: Range<u64>,
-    /// The file, if it is one of the index.
+    /// The file, if it is one of the index or that of kinds.
     pub file: Option<PathBuf>,
     /// What is wrong, in one line, with its causes.
     pub error: StoreError,
@@ -114,7 +115,8 @@ pub struct ChainReport {
 ///
 /// Verified are: headers, frames, records and their checksums; that sequences have no gap; that segments name each other
 /// and none is missing; the hashes of every event and that it follows the one before in its entity; the heads that
-/// segments name; and that index files are whole and have for each event the row that belongs to it. What a power cut
+/// segments name; that index files are whole and have for each event the row that belongs to it; and that the file of
+/// kinds says what the segments say. What a power cut
 /// took, or somebody who can write the directory and make all of it anew, shows only in the [head](VerifyReport::head),
 /// compared with one that was kept elsewhere.
 ///
@@ -242,8 +244,9 @@ fn run(
     let files = if with_index { listed(config).map_err(|error| unlisted(config, error))? } else { Vec::new() };
     let inspection = Inspection::open(&config.environment, &config.data_dir)?;
     let parts = PartChecks::new(config, inspection.store_id(), files, limit);
+    let kinds = KindsCheck::new(config, inspection.store_id(), with_index && limit == u64::MAX);
     let heads = inspection.heads().into_iter().filter(|(_, head)| head.size <= limit).collect();
-    let mut verifier = Verifier::new(limit, heads, parts, each);
+    let mut verifier = Verifier::new(limit, heads, parts, kinds, each);
     let inspected = inspection.run(|step| verifier.step(step));
     Ok(verifier.finish(inspected))
 }
@@ -276,6 +279,7 @@ struct Verifier<'c, F> {
     /// Those that were not reached yet.
     heads: VecDeque<(u64, LogHead)>,
     parts: PartChecks<'c>,
+    kinds: KindsCheck<'c>,
     segment: Option<u64>,
     /// Where something was wrong last: segment and offset.
     defect: Option<(Option<u64>, Option<u64>)>,
@@ -288,7 +292,7 @@ struct Verifier<'c, F> {
 }
 
 impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
-    fn new(limit: u64, heads: VecDeque<(u64, LogHead)>, parts: PartChecks<'c>, each: F) -> Self {
+    fn new(limit: u64, heads: VecDeque<(u64, LogHead)>, parts: PartChecks<'c>, kinds: KindsCheck<'c>, each: F) -> Self {
         Self {
             limit,
             next: 0,
@@ -300,6 +304,7 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
             leaves: Vec::with_capacity(LEAVES),
             heads,
             parts,
+            kinds,
             segment: None,
             defect: None,
             is_behind: false,
@@ -313,6 +318,10 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
         match step {
             Step::Record(position, _) if position.sequence >= self.limit => Continue(()),
             Step::Record(position, bytes) => self.record(position, bytes),
+            Step::FrameRecord(position, record_type, body) => match self.kinds.take(position, record_type, body) {
+                Ok(()) => Continue(()),
+                Err(error) => self.find(Finding { segment: self.segment, ..Finding::of(Subject::Segment, error) }),
+            },
             Step::Segment(number) => {
                 self.check_waiting()?;
                 self.segment = Some(number);
@@ -404,6 +413,7 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
                 self.grow_tree();
             }
         }
+        self.kinds.compare(position, event);
         match self.parts.compare(position, event) {
             Some(finding) => self.find(finding),
             None => Continue(()),
@@ -516,7 +526,12 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
         for finding in self.parts.finish(&segments, self.next) {
             self.find(finding)?;
         }
-        Continue(())
+        // What describes a kind may have been lost with an event, or stood in what is damaged.
+        let is_whole = self.defect.is_none() && self.tree.is_some();
+        match self.kinds.finish(self.next).filter(|_| is_whole) {
+            Some(finding) => self.find(finding),
+            None => Continue(()),
+        }
     }
 }
 
