@@ -3,7 +3,7 @@
 use crate::support::{KIND, OTHER_KIND, World, append, at, check_usable, item, keyed, visible};
 use batpak::guard::{GATE_DEFECT, gate_fn};
 use batpak::prelude::*;
-use batpak::store::{BYPASSED, BypassError, READ_FAILED, StagedEvent};
+use batpak::store::{BYPASSED, BypassError, DecideError, READ_FAILED, StagedEvent};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -251,10 +251,11 @@ impl Projection for Numbers {
 }
 
 #[track_caller]
-fn record<T: serde::de::DeserializeOwned>(store: &Store, receipt: &AppendReceipt) -> (StoredHeader, T) {
-    let stored = store.get(receipt.event_id).expect("is there");
+fn record<T: EventPayload>(store: &Store, receipt: &AppendReceipt) -> (StoredHeader, T) {
+    let stored = store.get_typed(receipt.event_id).expect("is a record");
+    assert_eq!(stored.event.payload_version(), 1);
     let header = (stored.coordinate, stored.event.kind(), stored.event.causation_id(), stored.event.correlation_id());
-    (header, serde_json::from_value(stored.event.into_payload()).expect("is a record"))
+    (header, stored.event.into_payload())
 }
 
 type StoredHeader = (Coordinate, EventKind, Option<EventId>, Option<EventId>);
@@ -429,4 +430,33 @@ fn a_repetition_is_not_asked_again() {
     assert_eq!(ids(&again.receipts), ids(&first.receipts));
     denial(attempt(2));
     check_usable(&store, 2);
+}
+
+#[test]
+fn gates_are_asked_again_by_a_transaction_that_was_overtaken() {
+    let world = World::new();
+    let store = world.open();
+    let (asked, writer) = (Arc::new(AtomicUsize::new(0)), store.clone());
+    let count = Arc::clone(&asked);
+    let gates = through(move |write| {
+        let len = write.len_of("a")?;
+        if count.fetch_add(1, Ordering::Relaxed) < 3 {
+            append(&writer, "a", AppendOptions::default());
+        }
+        if write.staged().len() == 1 { Ok(()) } else { Err(Denial::new("gate", format!("{len} events"))) }
+    });
+    let sell = |seats: usize| {
+        store.transact(|sale| {
+            for _ in 0..seats {
+                sale.append(&at("c"), KIND, &"ann")?;
+            }
+            sale.ask(&gates)
+        })
+    };
+    let sold = sell(1).map_err(|error| error.to_string()).expect("it passes");
+    assert_eq!((sold.value, sold.receipts.len(), asked.load(Ordering::Relaxed)), (vec!["gate"], 1, 4));
+    let Err(DecideError::Refused(error)) = sell(2) else { panic!("it is not denied") };
+    assert_eq!(error.denial().expect("it is denied").message, "3 events");
+    assert_eq!(asked.load(Ordering::Relaxed), 5, "a denial is not asked again");
+    check_usable(&store, 4);
 }

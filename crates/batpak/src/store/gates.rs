@@ -1,6 +1,5 @@
 //! Commits through gates, and past them.
 
-use crate::store::job::Job;
 use crate::store::records::{BYPASSED, BypassRecord, DenialRecord};
 use crate::store::write_context::{WriteContext, WritePipeline};
 use crate::store::{AppendReceipt, StoreError, Transaction};
@@ -131,15 +130,49 @@ impl Transaction {
     /// # Examples
     /// See [`WriteContext`].
     pub fn commit_through(mut self, gates: &WritePipeline) -> Result<Gated, GateError> {
-        let mut job = self.propose()?;
-        if let Some(receipts) = self.repeated(&mut job)? {
-            return Ok(Gated { receipts, gates_passed: Vec::new() });
+        let gates_passed = self.ask(gates)?;
+        Ok(Gated { receipts: self.commit()?, gates_passed })
+    }
+
+    /// Asks the gates about what is staged, as [`commit_through`](Self::commit_through) does, without the commit: for the
+    /// function that [`Store::transact`](crate::store::Store::transact) runs again if it is overtaken. What is staged
+    /// afterwards they have not seen. Returns the names of the gates that passed.
+    ///
+    /// # Errors
+    /// As [`commit_through`](Self::commit_through).
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak::guard::{Denial, gate_fn};
+    /// use batpak::prelude::*;
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let store = Store::open(dir.path())?;
+    /// let mut gates = WriteGates::new();
+    /// gates.push(gate_fn("once", |write: &WriteContext<'_>| match write.len_of("car:1")? {
+    ///     0 => Ok(()),
+    ///     _ => Err(Denial::new("once", "the car is sold")),
+    /// }));
+    /// let gates = WritePipeline::new(gates);
+    ///
+    /// let car = Coordinate::new("car:1", "cars")?;
+    /// let sell = |to: &str| {
+    ///     store.transact(|sale| {
+    ///         sale.append(&car, EventKind::custom(1, 1), &to)?;
+    ///         sale.ask(&gates)
+    ///     })
+    /// };
+    /// assert_eq!(sell("ann")?.value, ["once"]);
+    /// assert!(sell("bob").is_err());
+    /// # store.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn ask(&mut self, gates: &WritePipeline) -> Result<Vec<&'static str>, GateError> {
+        if self.is_repetition()? {
+            return Ok(Vec::new());
         }
         match self.evaluate(gates) {
-            Ok(receipt) => {
-                let ((), gates_passed) = receipt.into_parts();
-                Ok(Gated { receipts: self.place(job)?, gates_passed })
-            }
+            Ok(receipt) => Ok(receipt.into_parts().1),
             Err(denial) => Err(self.denied(Box::new(denial))),
         }
     }
@@ -188,16 +221,17 @@ impl Transaction {
         Ok(Bypassed { receipts, record, gates_skipped })
     }
 
-    /// The receipts of the commit that this one repeats.
-    fn repeated(&self, job: &mut Job) -> Result<Option<Vec<AppendReceipt>>, StoreError> {
+    /// Whether it repeats an earlier commit.
+    fn is_repetition(&self) -> Result<bool, StoreError> {
         if self.items.iter().all(|item| item.idempotency_key.is_none()) {
-            return Ok(None);
+            return Ok(false);
         }
+        let mut job = self.propose()?;
         job.only_repeats = true;
-        self.store.commit(self.store.shared().writing()?, job)?;
-        job.only_repeats = false;
-        let receipts = std::mem::take(&mut job.receipts);
-        Ok((!receipts.is_empty()).then(|| receipts.into_vec()))
+        self.store.commit(self.store.shared().writing()?, &mut job)?;
+        let is_repetition = !job.receipts.is_empty();
+        job.end();
+        Ok(is_repetition)
     }
 
     /// Asks the gates. If they pass, what they have read has to hold at the commit.

@@ -1,9 +1,10 @@
 //! What the store records of its gates: denials, and commits that went past them.
 
+use crate::event_payload::{EventPayload, KindInfo};
 use crate::store::{AppendOptions, BatchAppendItem, CausationRef, StoreError};
 use batpak_core::{Coordinate, EventId, EventKind};
 use batpak_guard::Denial;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The entity of the records of bypasses of which it was not said where they go. Their scope is that of the first event.
 pub const BYPASSED: &str = "batpak.bypassed";
@@ -26,8 +27,8 @@ pub const BYPASSED: &str = "batpak.bypassed";
 /// assert!(sale.commit_through(&gates).is_err());
 ///
 /// let denials = Region::kind(DenialRecord::KIND);
-/// let stored = store.events(&denials).next().expect("it was recorded")?;
-/// let record: DenialRecord = serde_json::from_value(stored.event.into_payload())?;
+/// let stored = store.events(&denials).typed::<DenialRecord>().next().expect("it was recorded")?;
+/// let record = stored.event.payload();
 /// assert_eq!((&*record.gate, &*record.code, &*record.message), ("closed", "CLOSED", "no sales today"));
 /// assert_eq!((&*record.events[0].entity, record.event_count), ("order:7", 1));
 /// # store.close()?;
@@ -109,7 +110,7 @@ impl DenialRecord {
             causation_id: refused.and_then(outer_cause),
             ..AppendOptions::default()
         };
-        record(coordinate, Self::KIND, self, options, CausationRef::None)
+        record(coordinate, self, options, CausationRef::None)
     }
 }
 
@@ -119,7 +120,53 @@ impl BypassRecord {
 
     /// Its event at `coordinate`, behind those of the commit.
     pub(crate) fn item(&self, coordinate: Coordinate) -> Result<BatchAppendItem, StoreError> {
-        record(coordinate, Self::KIND, self, AppendOptions::default(), CausationRef::Item(0))
+        record(coordinate, self, AppendOptions::default(), CausationRef::Item(0))
+    }
+}
+
+impl EventPayload for DenialRecord {
+    const KINDS: &'static [KindInfo] = &[KindInfo {
+        kind: Self::KIND,
+        version: 1,
+        name: "batpak.denied",
+        fields: &["gate", "code", "message", "context", "events", "event_count"],
+    }];
+
+    const KIND_LIST: &'static [EventKind] = &[Self::KIND];
+
+    fn kind_info(&self) -> &'static KindInfo {
+        &Self::KINDS[0]
+    }
+
+    fn write_to<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.serialize(to)
+    }
+
+    fn read_from<'de, D: Deserializer<'de>>(_: EventKind, _: u16, from: D) -> Result<Self, D::Error> {
+        Self::deserialize(from)
+    }
+}
+
+impl EventPayload for BypassRecord {
+    const KINDS: &'static [KindInfo] = &[KindInfo {
+        kind: Self::KIND,
+        version: 1,
+        name: "batpak.bypassed",
+        fields: &["reason", "gates_skipped", "event_count"],
+    }];
+
+    const KIND_LIST: &'static [EventKind] = &[Self::KIND];
+
+    fn kind_info(&self) -> &'static KindInfo {
+        &Self::KINDS[0]
+    }
+
+    fn write_to<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.serialize(to)
+    }
+
+    fn read_from<'de, D: Deserializer<'de>>(_: EventKind, _: u16, from: D) -> Result<Self, D::Error> {
+        Self::deserialize(from)
     }
 }
 
@@ -133,11 +180,10 @@ fn outer_cause(item: &BatchAppendItem) -> Option<EventId> {
 
 fn record(
     coordinate: Coordinate,
-    kind: EventKind,
-    payload: &impl Serialize,
+    payload: &impl EventPayload,
     options: AppendOptions<'_>,
     cause: CausationRef,
 ) -> Result<BatchAppendItem, StoreError> {
-    let item = BatchAppendItem::new(coordinate, kind, payload, options, cause)?;
+    let item = BatchAppendItem::typed(coordinate, payload, options, cause)?;
     Ok(BatchAppendItem { by_store: true, ..item })
 }

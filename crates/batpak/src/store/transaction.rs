@@ -196,25 +196,20 @@ impl Transaction {
     /// `Condition` with the first condition that does not hold and the newest event that stands against it; otherwise
     /// as [`Store::append_batch`].
     pub fn commit(self) -> Result<Vec<AppendReceipt>, StoreError> {
-        let job = self.propose()?;
-        self.place(job)
-    }
-
-    /// All that a commit does without a lock.
-    pub(crate) fn propose(&self) -> Result<Box<Job>, StoreError> {
-        let mut job = Job::begin();
-        self.store.propose_batch(self.store.shared().writing()?, &mut job, &self.items)?;
-        job.durability = job.durability.max(self.durability.unwrap_or_default());
-        Ok(job)
-    }
-
-    /// Commits what was proposed.
-    pub(crate) fn place(self, mut job: Box<Job>) -> Result<Vec<AppendReceipt>, StoreError> {
+        let mut job = self.propose()?;
         job.guards.extend(self.conditions.into_iter().map(Guard::new));
         self.store.commit(self.store.shared().writing()?, &mut job)?;
         let receipts = std::mem::take(&mut job.receipts);
         job.end();
         Ok(receipts.into_vec())
+    }
+
+    /// All that a commit does before its conditions matter.
+    pub(crate) fn propose(&self) -> Result<Box<Job>, StoreError> {
+        let mut job = Job::begin();
+        self.store.propose_batch(self.store.shared().writing()?, &mut job, &self.items)?;
+        job.durability = job.durability.max(self.durability.unwrap_or_default());
+        Ok(job)
     }
 
     fn rest_on(&mut self, region: &Region) {

@@ -21,24 +21,29 @@ use std::time::Duration;
 /// ```
 /// use batpak::prelude::*;
 /// use batpak::testing::TestStore;
-/// use serde_json::json;
+/// use serde::{Deserialize, Serialize};
 ///
-/// const TAKEN: EventKind = EventKind::custom(1, 1);
+/// #[derive(Debug, PartialEq, Serialize, Deserialize, EventPayload)]
+/// #[batpak(category = 1)]
+/// enum Seat {
+///     #[batpak(type_id = 1, name = "seat.taken")]
+///     Taken { by: String },
+///     #[batpak(type_id = 2, name = "seat.left")]
+///     Left,
+/// }
 ///
-/// fn take(store: &Store, seat: &Coordinate, name: &str) -> Result<AppendReceipt, StoreError> {
-///     let taken = json!({"by": name});
-///     store.append_with_options(seat, TAKEN, &taken, AppendOptions::default().expect_new())
+/// fn leave(store: &Store, seat: &Coordinate) -> Result<(), StoreError> {
+///     let options = AppendOptions::default().expect_len(1);
+///     store.append_typed_with(seat, &Seat::Left, options).map(drop)
 /// }
 ///
 /// let seat = Coordinate::new("seat:4", "hall")?;
 /// TestStore::new()
-///     .when(|store| take(store, &seat, "ann"))
-///     .then_json(&[(&seat, TAKEN, json!({"by": "ann"}))]);
+///     .given(&seat, &Seat::Taken { by: "ann".to_owned() })
+///     .when(|store| leave(store, &seat))
+///     .then_events(&[(&seat, Seat::Left)]);
 ///
-/// TestStore::new()
-///     .given_by(|store| take(store, &seat, "ann"))
-///     .when(|store| take(store, &seat, "bob"))
-///     .then_error(StoreError::is_conflict);
+/// TestStore::new().when(|store| leave(store, &seat)).then_error(StoreError::is_conflict);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
