@@ -464,3 +464,37 @@ fn whenever_it_ends_a_typed_event_that_is_there_has_its_name() {
     assert!(every_crash(work, check).expect("a store that opens") > 100);
     assert!(every_kill(work, check).expect("a store that opens") > 30);
 }
+
+#[test]
+fn a_batch_describes_each_of_its_kinds_once_and_so_does_a_submission() {
+    let machine = Machine::new();
+    let store = machine.open();
+    let typed =
+        |event: &Placed| BatchAppendItem::typed(at("a", "x"), event, AppendOptions::default(), CausationRef::None);
+    let paid = BatchAppendItem::typed(at("a", "x"), &Paid(3), AppendOptions::default(), CausationRef::None);
+    let items = [typed(&Placed(1)), typed(&Placed(2)), paid].map(|item| item.expect("encodes"));
+    assert_eq!(store.append_batch(items).expect("appended").len(), 3);
+    assert_eq!(named(&store), BOTH);
+    let ticket = store.submit_typed(&at("a", "x"), &PlacedAnew(4), AppendOptions::default()).expect("submitted");
+    assert_eq!(ticket.wait().expect("appended").sequence, 3);
+    let all = ["1:001 v1 order.placed", "1:001 v2 order.placed", "1:002 v1 order.paid"];
+    assert_eq!(named(&store), all);
+    store.close().expect("closes");
+    assert_eq!(named(&machine.open()), all);
+}
+
+#[test]
+fn a_batch_that_contradicts_itself_or_the_store_changes_nothing() {
+    let machine = Machine::new();
+    let store = machine.open();
+    let item = |event: &Sent| BatchAppendItem::typed(at("a", "x"), event, AppendOptions::default(), CausationRef::None);
+    let placed = BatchAppendItem::typed(at("a", "x"), &Placed(1), AppendOptions::default(), CausationRef::None);
+    let both = [placed.expect("encodes"), item(&Sent(2)).expect("encodes")];
+    let refused = store.append_batch(both).expect_err("one kind has two names").to_string();
+    assert_eq!(refused, "kind 1:001 is order.placed, not order.sent");
+    assert!(store.kinds().expect("kinds").is_empty());
+    place(&store, 1);
+    let refused = store.submit_typed(&at("a", "x"), &Sent(2), AppendOptions::default()).expect_err("another name");
+    assert!(matches!(refused, StoreError::KindHasOtherName { .. }), "{refused}");
+    assert_eq!(store.stats().expect("open").events, 1);
+}

@@ -170,7 +170,7 @@ pub enum StoreError {
         /// Its entity.
         entity: String,
         /// How.
-        source: ChainError,
+        source: Box<ChainError>,
     },
     /// Another process, or another store in this one, writes the directory.
     #[error("{} is being written by {holder}; one writer at a time, others open it read-only", path.display())]

@@ -468,7 +468,8 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
     /// An event does not follow the one before in its entity.
     #[cold]
     fn unchained(&mut self, position: Position, entity: &str, source: ChainError) -> ControlFlow<()> {
-        let error = StoreError::Chain { sequence: position.sequence, entity: entity.to_owned(), source };
+        let error =
+            StoreError::Chain { sequence: position.sequence, entity: entity.to_owned(), source: Box::new(source) };
         self.about_event(position, error)
     }
 

@@ -203,7 +203,7 @@ impl Planner {
             if !is_gap || !may_follow_lost || gap > lost_events - stream.lost_before {
                 let (sequence, entity) = (event.sequence(), event.entity().to_owned());
                 self.claim(event);
-                return Err(StoreError::Chain { sequence, entity, source });
+                return Err(StoreError::Chain { sequence, entity, source: Box::new(source) });
             }
             self.follow_lost(event);
         }
