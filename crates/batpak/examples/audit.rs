@@ -122,7 +122,7 @@ impl Agent {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let dir = tempfile::tempdir()?; // a path of yours
-    let store = Store::open(StoreConfig::synced(dir.path()))?;
+    let store = Store::open(StoreConfig::synced(dir.path()).with_events::<AgentEvent>())?;
     let (at, records) = (Coordinate::new("agent:7", "office")?, Coordinate::new("agent:7/gates", "office")?);
     let given = AgentEvent::TaskGiven { by: "Ada".to_owned(), text: "Find a chair and buy it".to_owned() };
     let task = store.append_typed(&at, &given)?.event_id;

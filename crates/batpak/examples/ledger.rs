@@ -102,7 +102,7 @@ fn transfer(store: &Store, from: &Coordinate, to: &Coordinate, cents: i64) -> Do
 
 fn main() -> Result<(), Box<dyn Error>> {
     let dir = tempfile::tempdir()?; // a path of yours
-    let store = Store::open(StoreConfig::synced(dir.path()))?;
+    let store = Store::open(StoreConfig::synced(dir.path()).with_events::<BankEvent>())?;
     let (ann, bob) = (Coordinate::new("account:ann", "bank")?, Coordinate::new("account:bob", "bank")?);
 
     deposit(&store, &ann, 500)?;

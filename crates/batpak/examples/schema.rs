@@ -107,7 +107,7 @@ mod third {
 
 /// A release opens the store, appends to an order, and closes the store.
 fn run<T: EventPayload>(dir: &Path, order: &str, event: &T) -> Result<AppendReceipt, Box<dyn Error>> {
-    let store = Store::open(StoreConfig::new(dir))?;
+    let store = Store::open(StoreConfig::new(dir).with_events::<T>())?;
     let receipt = store.append_typed(&Coordinate::new(order, "shop")?, event)?;
     store.close()?;
     Ok(receipt)
@@ -143,6 +143,10 @@ fn read_as_third(store: &Store, note: Option<String>, items: Vec<String>) -> Res
         third::OrderEvent::Cancelled { reason: "too wide".to_owned() },
     ];
     assert_eq!(found, expected);
+    let kinds = store.kinds()?;
+    let kinds: Vec<_> = kinds.iter().map(|kind| (kind.name(), kind.version())).collect();
+    let placed = |version| ("order.placed", version);
+    assert_eq!(kinds, [placed(1), placed(2), placed(3), ("order.cancelled", 1)]);
     let total = |order| store.project::<third::Total>(order, &Freshness::Consistent);
     assert_eq!(total("order:1")?, Some(third::Total(0)));
     assert_eq!(total("order:2")?, Some(third::Total(4950)));

@@ -95,7 +95,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let seats: Result<Vec<_>, _> = (0..SEATS).map(|n| Coordinate::new(format!("seat:{n}"), "hall")).collect();
     let buyers: Result<Vec<_>, _> = (0..BUYERS).map(|n| Coordinate::new(format!("buyer:{n}"), "hall")).collect();
     let (seats, buyers) = (seats?, buyers?);
-    let store = Store::open(StoreConfig::synced(dir.path()))?;
+    let store = Store::open(StoreConfig::synced(dir.path()).with_events::<HallEvent>())?;
     let office = BoxOffice { store, bookings: Coordinate::new("bookings", "hall")?, decided: AtomicU64::new(0) };
 
     let door = RwLock::new(());
