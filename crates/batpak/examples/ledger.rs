@@ -93,9 +93,9 @@ fn withdraw(store: &Store, at: &Coordinate, cents: i64) -> Done {
 fn transfer(store: &Store, from: &Coordinate, to: &Coordinate, cents: i64) -> Done {
     store.decide_over(&Region::entity(from.entity()), |balance: &Balance| {
         covered(balance.0, cents)?;
-        let (sender, receiver) = (from.entity().to_owned(), to.entity().to_owned());
-        let sent = BankEvent::Sent { account: sender.clone(), cents, to: receiver.clone() };
-        let received = BankEvent::Received { account: receiver, cents, from: sender };
+        let (sender, recipient) = (from.entity().to_owned(), to.entity().to_owned());
+        let sent = BankEvent::Sent { account: sender.clone(), cents, to: recipient.clone() };
+        let received = BankEvent::Received { account: recipient, cents, from: sender };
         Ok([(from.clone(), sent), (to.clone(), received)])
     })
 }
