@@ -47,8 +47,11 @@ fn forged(records: &[Vec<u8>], index: bool) -> Machine {
         let mut frame = Frame::new();
         frame.push(record);
         let appended = log.append_frame(&mut frame).expect("append");
+        if !index {
+            continue;
+        }
         let event = EventRef::decode(record).expect("an event");
-        if index && event.sequence() == appended.first_sequence {
+        if event.sequence() == appended.first_sequence {
             builder.push(&event, u32::try_from(appended.offset + frame.record_offset(0)).expect("small"));
         }
     }
@@ -100,8 +103,9 @@ fn hash(record: &[u8]) -> EventHash {
 fn check_hash(machine: &Machine, sequence: u64, entity: &str) {
     for store in [machine.open_read_only(), machine.open()] {
         match store.verify_chain().expect_err("it shows") {
-            StoreError::Chain { sequence: found, entity: owner, source: ChainError::Hash { stored, computed, .. } } => {
+            StoreError::Chain { sequence: found, entity: owner, source } => {
                 assert_eq!((found, owner.as_str()), (sequence, entity));
+                let ChainError::Hash { stored, computed, .. } = *source else { panic!("{source}") };
                 assert_ne!(stored, computed);
             }
             error => panic!("{error:?}"),
@@ -292,4 +296,53 @@ fn the_head_does_not_cover_what_a_power_cut_may_take() {
     assert_eq!(store.verify_chain().expect("a whole chain").head.size, 2);
     store.wait_durable(1).expect("sync");
     assert_eq!(store.head().expect("head").size, 2);
+}
+
+/// What is done to an event before it is verified.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Done {
+    Nothing,
+    Changed,
+    Unreadable,
+}
+
+/// Five events of two entities, each of them left as it is, changed or made unreadable, in every way.
+#[test]
+fn wrong_events_are_told_in_their_order() {
+    let (machine, _) = store();
+    let whole = &records(&machine)[..5];
+    for way in 0..3_usize.pow(5) {
+        let done = [0, 1, 2, 3, 4].map(|n| [Done::Nothing, Done::Changed, Done::Unreadable][way / 3_usize.pow(n) % 3]);
+        let mut records = whole.to_vec();
+        let mut expected = Vec::new();
+        for (n, done) in done.into_iter().enumerate() {
+            let is_linked = n < 2 || way / 3_usize.pow(u32::try_from(n).expect("small") - 2) % 3 != 2;
+            match done {
+                Done::Changed => {
+                    let payload = [0x81, 0xA1, b'n', u8::try_from(n).expect("small")];
+                    records[n] = with_payload(&records[n], &payload, &[0x81, 0xA1, b'n', 99]);
+                    if is_linked {
+                        expected.push((n as u64, ["a", "b"][n % 2]));
+                    }
+                }
+                Done::Unreadable => {
+                    records[n][1] ^= 0x80;
+                    expected.push((n as u64, ""));
+                }
+                Done::Nothing => {}
+            }
+        }
+        let (found, report) = crate::verify::findings(forged_unread(&records).config());
+        let found = found.iter().map(|finding| match &finding.error {
+            StoreError::Chain { sequence, entity, source } if matches!(**source, ChainError::Hash { .. }) => {
+                (*sequence, entity.as_str())
+            }
+            StoreError::Record { sequence, .. } => (*sequence, ""),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(found.collect::<Vec<_>>(), expected, "way {way}");
+        let unreadable = done.iter().filter(|done| **done == Done::Unreadable).count() as u64;
+        assert_eq!((report.events, report.events_lost), (5 - unreadable, unreadable), "way {way}");
+        assert_eq!(report.head.is_some(), unreadable == 0, "way {way}");
+    }
 }

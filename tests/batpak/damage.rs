@@ -39,7 +39,9 @@ fn read(store: &Store) -> Result<Vec<Seen>, StoreError> {
 fn names_the_place(error: &StoreError) -> bool {
     match error {
         StoreError::Corrupt { segment, offset, reason } => {
-            segment.is_some() || offset.is_some() || [".index", ".fbat"].iter().any(|file| reason.contains(file))
+            segment.is_some()
+                || offset.is_some()
+                || [".index", ".kinds", ".fbat"].iter().any(|file| reason.contains(file))
         }
         StoreError::Record { .. }
         | StoreError::Chain { .. }
@@ -102,7 +104,7 @@ fn check_verified(machine: &Machine, path: &Path, outcome: &Outcome, what: &str)
     let (found, verified) = findings(machine.config());
     let is_placed = |finding: &Finding| !finding.events.is_empty() || names_the_place(&finding.error);
     assert!(found.iter().all(is_placed), "{what}: {found:?}");
-    let is_derived = path.extension().is_some_and(|extension| extension == "index");
+    let is_derived = path.extension().is_some_and(|extension| extension == "index" || extension == "kinds");
     let is_same = is_derived && matches!(outcome, Outcome::Same) && verified.head.is_some();
     let is_told = !found.is_empty() || !verified.closed_cleanly;
     assert!(is_told || is_same, "{what}: {outcome:?}, and nothing is found");
@@ -120,9 +122,9 @@ fn check_writing(machine: &Machine, events: &[Seen], what: &str) {
     }
 }
 
-/// Whether a file is one from which events are read.
+/// Whether a file is one from which events, or the names of their kinds, are read.
 fn is_read(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "fbat" || extension == "index")
+    path.extension().is_some_and(|extension| ["fbat", "index", "kinds"].iter().any(|read| extension == *read))
 }
 
 /// Runs `each` for all files of a small store on two threads, each with files of its own.

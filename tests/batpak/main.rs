@@ -23,6 +23,7 @@ mod gates;
 mod histories;
 mod idempotency;
 mod json;
+mod kinds;
 mod kit;
 mod limits;
 mod load;

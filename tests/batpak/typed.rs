@@ -67,7 +67,8 @@ pub(crate) enum Account {
 }
 
 fn split(old: RenamedV1) -> RenamedV2 {
-    let (first, last) = old.name.split_once(' ').unwrap_or(("", &old.name));
+    let RenamedV1 { name } = old;
+    let (first, last) = name.split_once(' ').unwrap_or(("", &name));
     RenamedV2 { first: first.to_owned(), last: last.to_owned() }
 }
 
@@ -144,6 +145,60 @@ fn of_a_variant_its_content_is_stored() {
     check(&Account::Counted(u64::MAX), EventKind::custom(2, 4), &json!(u64::MAX));
     let shown = json!({"first": "Ada", "last": "Lovelace", "title": null});
     check(&renamed(), EventKind::custom(3, 9), &shown);
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Times {
+    began: u64,
+    ended: u64,
+}
+
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+    pub(super) fn serialize<S: Serializer>(number: &u32, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(number)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, EventPayload)]
+#[batpak(category = 5)]
+enum Attributed {
+    #[batpak(type_id = 1, name = "flattened")]
+    Flattened {
+        #[serde(flatten)]
+        times: Times,
+        done: bool,
+    },
+    #[batpak(type_id = 2, name = "with")]
+    With(#[serde(with = "as_text")] u32),
+    #[batpak(type_id = 3, name = "renamed")]
+    #[serde(rename = "another name", rename_all = "kebab-case", alias = "and another")]
+    Renamed {
+        #[serde(alias = "before")]
+        how_many: u32,
+        r#type: Option<Times>,
+    },
+}
+
+#[test]
+fn attributes_of_serde_on_fields_hold_in_variants() {
+    let times = Times { began: 1, ended: 2 };
+    let flattened = Attributed::Flattened { times: times.clone(), done: true };
+    check(&flattened, EventKind::custom(5, 1), &json!({"began": 1, "ended": 2, "done": true}));
+    check(&Attributed::With(7), EventKind::custom(5, 2), &json!("7"));
+    let renamed = Attributed::Renamed { how_many: 3, r#type: Some(times) };
+    check(&renamed, EventKind::custom(5, 3), &json!({"how-many": 3, "type": {"began": 1, "ended": 2}}));
+    assert_eq!(renamed.kind_info().fields, ["how-many", "type"]);
+    assert_eq!(flattened.kind_info().fields, ["done"]);
+    let before = batpak::store::payload_from_json(&json!({"before": 3, "type": null})).expect("encode");
+    let read = Attributed::decode(EventKind::custom(5, 3), 1, &before).expect("decode");
+    assert_eq!(read, Attributed::Renamed { how_many: 3, r#type: None });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use batpak::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -54,6 +55,31 @@ fn events_are_lines_of_json_that_options_narrow() {
     assert_eq!(payloads(&["events", "--entity", "seat:1"]), [0, 2, 3]);
     assert_eq!(payloads(&["events", "--entity", "seat:1", "--from", "1", "--limit", "1"]), [2]);
     assert_eq!(payloads(&["events", "--scope", "elsewhere"]), [] as [u64; 0]);
+}
+
+#[derive(Serialize, Deserialize, EventPayload)]
+#[batpak(category = 1, type_id = 2, name = "seat.taken")]
+struct Taken {
+    by: String,
+}
+
+#[test]
+fn kinds_that_were_described_are_shown_by_name() {
+    let dir = store();
+    let reopened = Store::open(dir.path()).expect("open");
+    reopened
+        .append_typed(&Coordinate::new("seat:1", "hall").expect("coordinate"), &Taken { by: "ann".to_owned() })
+        .expect("append");
+    reopened.close().expect("close");
+    let lines = |command| -> Vec<serde_json::Value> {
+        let output = batpak(&[command], dir.path());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    };
+    let kind = serde_json::json!({"kind": "1:002", "version": 1, "name": "seat.taken", "fields": ["by"]});
+    assert_eq!(lines("kinds"), [kind]);
+    let kinds: Vec<_> = lines("events").iter().map(|event| event["kind"].clone()).collect();
+    assert_eq!(kinds, ["1:001", "1:001", "1:001", "1:001", "seat.taken"]);
 }
 
 /// A store with a changed byte in its second event.

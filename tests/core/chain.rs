@@ -1,6 +1,6 @@
 //! That a stream of events is a chain.
 
-use batpak_core::{Chain, ChainError, EventHash, verify_chain};
+use batpak_core::{Chain, ChainError, EventHash, HashCheck, verify_chain};
 
 use crate::samples::{Owned, decoded, place, stream};
 
@@ -92,4 +92,68 @@ fn a_chain_goes_on_where_it_was_left_and_stays_there_after_an_error() {
     chain.link(&decoded(&records[3])).unwrap();
     chain.link(&decoded(&records[4])).unwrap();
     assert_eq!(Ok(chain), verify(&records));
+}
+
+/// The results of checking the hashes of these events, linked one after the other, in pairs and alone.
+fn check_later(records: &[Vec<u8>]) -> [Vec<Result<(), ChainError>>; 2] {
+    let (mut chain, mut alone, mut paired) = (Chain::new(), Vec::new(), Vec::new());
+    let mut checks: Vec<HashCheck> = Vec::new();
+    for record in records {
+        let mut check = HashCheck::new();
+        chain.link_later(&decoded(record), &mut check).unwrap();
+        alone.push(check.clone().check());
+        checks.push(check);
+    }
+    assert_eq!(chain.next_revision(), records.len() as u64);
+    checks.resize(records.len().next_multiple_of(2), HashCheck::new());
+    for pair in checks.as_chunks_mut().0 {
+        paired.extend(HashCheck::check_both(pair));
+    }
+    paired.truncate(records.len());
+    [alone, paired]
+}
+
+#[test]
+fn hashes_may_be_checked_later_two_at_a_time() {
+    let mut records: Vec<Vec<u8>> = Vec::new();
+    let mut previous = EventHash::GENESIS;
+    let lengths = [0, 1, 39, 40, 100, 5, 223, 224, 3000, 2, 70, 300, 90];
+    for (revision, len) in (0..).zip(lengths) {
+        let scope = if revision % 4 == 3 { "s".repeat(200) } else { "bank".to_owned() };
+        let record = Owned::plain("account:7", &scope).record(&vec![7; len], &place(10 + revision, revision, previous));
+        previous = decoded(&record).event_hash();
+        records.push(record);
+    }
+    let (mut erased, mut dropped) = (Vec::new(), Vec::new());
+    decoded(&records[4]).write_erased(&mut erased);
+    decoded(&records[9]).write_dropped(&mut dropped);
+    (records[4], records[9]) = (erased, dropped);
+    assert_eq!(check_later(&records), [vec![Ok(()); 13], vec![Ok(()); 13]]);
+
+    // One bit of each hash: what follows differs too.
+    for changed in (0..records.len()).filter(|changed| *changed != 9) {
+        let mut records = records.clone();
+        *records[changed].last_mut().unwrap() ^= 1;
+        let mut chain = Chain::new();
+        let expected: Vec<_> = records
+            .iter()
+            .map(|record| {
+                let event = decoded(record);
+                let result = event.verify(&chain.previous());
+                chain = Chain::after(event.revision(), event.event_hash());
+                result
+            })
+            .collect();
+        assert!(expected[changed].is_err());
+        assert_eq!(check_later(&records), [expected.clone(), expected]);
+    }
+}
+
+#[test]
+fn an_event_with_another_revision_leaves_the_check_as_it_was() {
+    let records = stream("account:7", 3);
+    let (mut chain, mut check) = (Chain::new(), HashCheck::new());
+    let error = chain.link_later(&decoded(&records[1]), &mut check);
+    assert_eq!(error, Err(ChainError::Revision { expected: 0, revision: 1 }));
+    assert_eq!((chain, check.check()), (Chain::new(), Ok(())));
 }

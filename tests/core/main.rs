@@ -3,6 +3,7 @@
 
 mod chain;
 mod coordinate;
+mod description;
 mod event;
 mod fields;
 mod hostile;

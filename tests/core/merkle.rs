@@ -40,6 +40,21 @@ fn every_size_has_the_root_of_the_definition() {
 }
 
 #[test]
+fn leaves_may_come_in_groups_of_any_size() {
+    let leaves = leaves(200);
+    let mut expected = Frontier::new();
+    for size in 0..=leaves.len() {
+        for cut in [0, size.min(1), size / 3, size / 2, size.saturating_sub(1)] {
+            let mut tree = Frontier::new();
+            tree.push_all(&leaves[..cut]);
+            tree.push_all(&leaves[cut..size]);
+            assert_eq!(tree, expected, "{cut} of {size} leaves first");
+        }
+        leaves.get(size).into_iter().for_each(|leaf| expected.push(leaf));
+    }
+}
+
+#[test]
 fn a_resumed_tree_grows_like_the_first() {
     let leaves = leaves(40);
     for cut in 0..leaves.len() {

@@ -1,6 +1,6 @@
 //! One frame: valid at its place or not.
 
-use crate::bytes::{Bytes, Result, check, index};
+use crate::bytes::{Bytes, Result, check, index, text};
 use crate::header::Id;
 
 pub(crate) const MAGIC: [u8; 4] = [0xAE, 0x62, 0x70, 0x66];
@@ -10,6 +10,7 @@ pub(crate) const CRITICAL: u16 = 1;
 pub(crate) const LINK: u16 = 1;
 pub(crate) const SEAL: u16 = 2;
 pub(crate) const MARK: u16 = 3;
+pub(crate) const KIND_DESCRIPTION: u16 = 257;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
@@ -98,8 +99,35 @@ impl FrameRecord {
 
     /// A critical type that is not known is refused, another one is skipped.
     pub(crate) fn check_known(&self) -> Result<()> {
-        let known = matches!(self.kind, LINK | SEAL | MARK | 256 | 257);
+        let known = matches!(self.kind, LINK | SEAL | MARK | 256 | KIND_DESCRIPTION);
         check(known || self.flags & CRITICAL == 0, || format!("critical frame record of type {:#x}", self.kind))
+    }
+
+    /// What it says of a kind, if that is what it is for.
+    pub(crate) fn description(&self) -> Result<Option<Description>> {
+        if self.kind == KIND_DESCRIPTION { Description::read(&self.body).map(Some) } else { Ok(None) }
+    }
+}
+
+/// What is said of a kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Description {
+    pub(crate) kind: u16,
+    pub(crate) version: u16,
+    pub(crate) name: String,
+    pub(crate) fields: Vec<String>,
+}
+
+impl Description {
+    pub(crate) fn read(body: &[u8]) -> Result<Self> {
+        let mut bytes = Bytes(body);
+        let (kind, version) = (bytes.u16()?, bytes.u16()?);
+        let name = text(bytes.counted16()?, 1, 256)?;
+        let count = bytes.u16()?;
+        let fields = (0..count).map(|_| text(bytes.counted16()?, 1, 256)).collect::<Result<_>>()?;
+        bytes.end()?;
+        check(version > 0 && count <= 1024 && body.len() <= 65536, || format!("the description of kind {kind:#06x}"))?;
+        Ok(Self { kind, version, name, fields })
     }
 }
 

@@ -29,5 +29,6 @@ mod example;
 mod facade;
 mod golden;
 mod handmade;
+mod kinds;
 mod payloads;
 mod tail;

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use batpak::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use floor::{Floor, frame_len};
@@ -39,6 +39,31 @@ struct Paid {
 
 fn paid(number: u32) -> Paid {
     Paid { order: number | 1 << 31, cents: !number | 1 << 31, at: 1 << 60, item: "0123456789abcdef", by: "counter" }
+}
+
+/// The same bytes, typed.
+#[derive(Clone, Serialize, Deserialize, EventPayload)]
+#[batpak(category = 1, type_id = 1, name = "order.paid")]
+struct OrderPaid {
+    order: u32,
+    cents: u32,
+    at: u64,
+    item: String,
+    by: String,
+}
+
+#[derive(Serialize, Deserialize, EventPayload)]
+#[batpak(category = 1)]
+enum OrderEvent {
+    #[batpak(type_id = 2, name = "order.cancelled")]
+    Cancelled,
+    #[batpak(type_id = 1, name = "order.paid")]
+    Paid(OrderPaid),
+}
+
+fn order_paid() -> OrderPaid {
+    let Paid { order, cents, at, item, by } = paid(1);
+    OrderPaid { order, cents, at, item: item.to_owned(), by: by.to_owned() }
 }
 
 /// The tests of one program run at the same time; these must not.
@@ -110,6 +135,13 @@ impl Writer {
         self.next += events;
     }
 
+    fn append_each(&mut self, events: u32, append: impl Fn(&Store, &Coordinate) -> Result<AppendReceipt, StoreError>) {
+        for number in self.next..self.next + events {
+            append(&self.store, self.coordinate(number)).expect("it is appended");
+        }
+        self.next += events;
+    }
+
     fn append_batch(&mut self, events: u32) {
         let item = |number| {
             let coordinate = self.coordinate(number).clone();
@@ -153,6 +185,38 @@ fn an_append_that_waits_for_nothing_costs_little_more_than_its_write() {
         [
             at_least("throughput of the floor", 0.3, |figures: &Figures| figures.of_floor),
             at_most("p99.9 in syncs", 5.0, |figures: &Figures| figures.p999_in_syncs),
+        ],
+    );
+}
+
+#[test]
+#[ignore = "measures this machine"]
+fn a_typed_append_costs_what_an_untyped_one_costs() {
+    struct Figures {
+        of_struct: f64,
+        of_variant: f64,
+    }
+    let _alone = alone();
+    let paid = order_paid();
+    let variant = OrderEvent::Paid(paid.clone());
+    let of_untyped = |append: &dyn Fn(&Store, &Coordinate) -> Result<AppendReceipt, StoreError>| {
+        let dir = directory();
+        let [mut untyped, mut typed] = ["untyped", "typed"].map(|name| Writer::open(dir.path().join(name)));
+        of_floor(
+            200,
+            || untyped.append_each(500, |store, coordinate| store.append(coordinate, KIND, &paid)),
+            || typed.append_each(500, append),
+        )
+    };
+    let figures = Figures {
+        of_struct: of_untyped(&|store, coordinate| store.append_typed(coordinate, &paid)),
+        of_variant: of_untyped(&|store, coordinate| store.append_typed(coordinate, &variant)),
+    };
+    hold(
+        &figures,
+        [
+            at_least("speed of a struct beside an untyped append", 0.95, |figures: &Figures| figures.of_struct),
+            at_least("speed of a variant beside an untyped append", 0.95, |figures: &Figures| figures.of_variant),
         ],
     );
 }

@@ -29,7 +29,7 @@ fn inspect(env: &Environment) -> Seen {
             }
             Step::Broken(position, bytes) => seen.broken.push((position.sequence, bytes.to_vec())),
             Step::Defect(error) => seen.defects.push(error),
-            Step::Segment(_) => {}
+            Step::Segment(_) | Step::FrameRecord(..) => {}
         }
         Continue(())
     });

@@ -11,6 +11,7 @@ mod closed;
 mod directory;
 mod faults;
 mod following;
+mod frame_records;
 mod frames;
 mod inspect;
 mod mapped;

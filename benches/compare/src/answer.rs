@@ -16,7 +16,6 @@ pub(crate) enum Decoding {
 /// A payload, typed, with strings of its own.
 #[derive(Serialize, Deserialize, EventPayload)]
 #[batpak(category = 1, type_id = 1, name = "order")]
-#[expect(dead_code, reason = "decoding all fields is what is measured")]
 pub(crate) struct Decoded {
     order: u32,
     cents: u32,

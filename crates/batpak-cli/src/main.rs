@@ -6,6 +6,7 @@ use batpak::prelude::*;
 use batpak::store::{self, Finding};
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::error::Error;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -41,7 +42,12 @@ enum Command {
         /// Directory of the new store. There must be none in it.
         into: PathBuf,
     },
-    /// Prints events in order, each as a line of JSON.
+    /// Prints what is known of kinds: number, version, name and fields, each as a line of JSON.
+    Kinds {
+        /// Directory of the store.
+        dir: PathBuf,
+    },
+    /// Prints events in order, each as a line of JSON. Kinds are shown by name where they have one.
     Events {
         /// Directory of the store.
         dir: PathBuf,
@@ -92,6 +98,7 @@ fn run(command: &Command, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
         Command::Stats { dir } => stats(&Store::open_read_only(dir)?, out),
         Command::Verify { dir } => verify(dir, out),
         Command::Salvage { dir, into } => salvage(dir, into, out),
+        Command::Kinds { dir } => kinds(&Store::open_read_only(dir)?, out),
         Command::Events { dir, entity, scope, from, limit } => {
             let mut region = Region::all();
             if let Some(entity) = entity {
@@ -170,7 +177,23 @@ fn salvage(dir: &Path, into: &Path, out: &mut impl Write) -> Result<(), Box<dyn 
     Ok(writeln!(out, "{} events are saved, {} places are lost", report.events, report.lost.len())?)
 }
 
+fn kinds(store: &Store, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    for described in store.kinds()? {
+        let shown = json!({
+            "kind": described.kind().to_string(),
+            "version": described.version(),
+            "name": described.name(),
+            "fields": described.fields(),
+        });
+        writeln!(out, "{shown}")?;
+    }
+    Ok(())
+}
+
 fn events(store: &Store, region: &Region, from: u64, limit: usize, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    // Where the names cannot be read, events are shown without them.
+    let kinds = store.kinds().unwrap_or_default();
+    let names: HashMap<_, _> = kinds.iter().map(|described| (described.kind(), described.name())).collect();
     for event in store.events(region).from(from).take(limit) {
         let StoredEvent { coordinate, event } = event?;
         let shown = json!({
@@ -179,7 +202,7 @@ fn events(store: &Store, region: &Region, from: u64, limit: usize, out: &mut imp
             "entity": coordinate.entity(),
             "scope": coordinate.scope(),
             "revision": event.revision(),
-            "kind": event.kind().to_string(),
+            "kind": names.get(&event.kind()).map_or_else(|| event.kind().to_string(), ToString::to_string),
             "time_ns": event.time().as_nanos(),
             "hash": event.event_hash().to_string(),
             "payload": event.payload(),

@@ -1,6 +1,6 @@
 //! That the events of an entity follow one from the other.
 
-use crate::{decode::EventRef, hash::EventHash};
+use crate::{check::HashCheck, decode::EventRef, hash::EventHash};
 
 /// Where the events of a stream do not follow one from the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -81,6 +81,22 @@ impl Chain {
         }
         event.verify(&self.previous)?;
         *self = Self::after(event.revision(), event.event_hash());
+        Ok(())
+    }
+
+    /// The same, but leaves the hash of the event to `check`. Whatever comes of it, the chain ends with the event.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Revision`]; then the chain ends where it ended before, and `check` is as it was.
+    #[inline]
+    pub fn link_later(&mut self, event: &EventRef<'_>, check: &mut HashCheck) -> Result<(), ChainError> {
+        let revision = event.revision();
+        if revision != self.next_revision {
+            return Err(ChainError::Revision { expected: self.next_revision, revision });
+        }
+        check.hold(event, &self.previous);
+        *self = Self::after(revision, event.event_hash());
         Ok(())
     }
 }

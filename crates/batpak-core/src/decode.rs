@@ -186,7 +186,7 @@ impl<'a> EventRef<'a> {
         Ok(event)
     }
 
-    fn is_dropped(&self) -> bool {
+    pub(crate) fn is_dropped(&self) -> bool {
         self.head.flags.content() == Flags::DROPPED
     }
 
@@ -218,6 +218,12 @@ impl<'a> EventRef<'a> {
 
     pub(crate) fn trailer(&self) -> Trailer {
         Trailer::from_bytes(self.trailer)
+    }
+
+    /// The part of its trailer that is hashed: all but the hash.
+    #[inline]
+    pub(crate) fn place(&self) -> &'a [u8] {
+        Trailer::place(self.trailer)
     }
 
     /// The entity that it belongs to.
@@ -307,6 +313,12 @@ impl<'a> EventRef<'a> {
         } else {
             self.stored_payload_hash()
         }
+    }
+
+    /// What its payload hash is computed from, if it is still there.
+    #[inline]
+    pub(crate) fn hashed_content(&self) -> Option<[&[u8]; 2]> {
+        (self.head.flags.content() == Flags::NONE).then_some([&layout::PAYLOAD_HASH_TAG, self.content])
     }
 
     fn stored_payload_hash(&self) -> PayloadHash {

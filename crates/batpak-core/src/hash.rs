@@ -59,6 +59,9 @@ impl EventHash {
 }
 
 impl PayloadHash {
+    /// What stands where a hash will.
+    pub(crate) const NONE: Self = Self([0; HASH_LEN]);
+
     /// The hash of `payload` with its 16 bytes of salt.
     ///
     /// # Examples

@@ -168,6 +168,12 @@ impl Trailer {
         }
     }
 
+    /// All but the hash.
+    #[inline]
+    pub(crate) fn place(bytes: &[u8; TRAILER_LEN]) -> &[u8] {
+        &bytes[..HASH_AT]
+    }
+
     pub(crate) fn id(bytes: &[u8; TRAILER_LEN]) -> EventId {
         EventId::from_bytes(part::<0, _>(bytes))
     }
@@ -198,12 +204,21 @@ pub(crate) fn message_bits(bits: u64) -> [u8; 8] {
 }
 
 /// The bytes of a hash.
+#[inline]
 pub(crate) fn digest(state: [u32; 8]) -> [u8; HASH_LEN] {
     let mut out = [0; HASH_LEN];
     for (bytes, word) in out.chunks_exact_mut(size_of::<u32>()).zip(state) {
         bytes.copy_from_slice(&word.to_be_bytes());
     }
     out
+}
+
+/// A block of a message of SHA-256 in four parts of sixteen bytes, each with its low half first.
+#[inline]
+pub(crate) fn quarters(block: &[u8; 64]) -> [[i64; 2]; 4] {
+    let (halves, _) = block.as_chunks();
+    let half = |at: usize| i64::from_le_bytes(halves[at]);
+    [[half(0), half(1)], [half(2), half(3)], [half(4), half(5)], [half(6), half(7)]]
 }
 
 /// The salt of a payload, and the payload. There are at least 16 bytes.
@@ -225,6 +240,12 @@ pub(crate) const fn id_from_bytes(bytes: [u8; ID_LEN]) -> u128 {
 pub(crate) fn len_u16(len: usize) -> u16 {
     debug_assert!(u16::try_from(len).is_ok());
     len as u16
+}
+
+/// The length of a kind's description: kind, version, name and fields, each name behind its length.
+pub(crate) fn description_len(name: usize, fields: impl Iterator<Item = usize>) -> usize {
+    const LEN: usize = size_of::<u16>();
+    fields.fold(LEN + LEN + LEN + name + LEN, |len, field| len + LEN + field)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "every length was checked against a limit below 2^32")]

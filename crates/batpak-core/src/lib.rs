@@ -38,21 +38,24 @@
 //! ```
 
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
 mod chain;
+mod check;
 mod coordinate;
 mod decode;
+mod description;
 mod encode;
 mod event;
 mod fields;
 mod hash;
 mod id;
 mod kind;
+mod lanes;
 mod layout;
 mod merkle;
 mod name;
@@ -63,8 +66,12 @@ mod time;
 
 pub use crate::{
     chain::{Chain, ChainError, verify_chain},
+    check::HashCheck,
     coordinate::{Coordinate, CoordinateError},
     decode::{Content, EventRef, Extensions, RecordError, Tags},
+    description::{
+        DescriptionError, KIND_DESCRIPTION_MAX_BYTES, KIND_FIELDS_MAX, KIND_NAME_MAX_BYTES, KindDescription,
+    },
     encode::{Assigned, OpenRecord, RecordDraft},
     event::{Event, EventHeader, StoredEvent},
     fields::{FieldError, Fields, METADATA_MAX_BYTES, TAG_MAX_BYTES, TAGS_MAX},

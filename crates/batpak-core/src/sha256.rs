@@ -1,6 +1,7 @@
 //! SHA-256 (FIPS 180-4) over a few short pieces. The compression is that of `sha2`; what is done here is to gather
 //! blocks and to pad, which for two blocks takes the general hasher as long as one compression.
 
+use crate::lanes::compress_both;
 use crate::layout;
 use sha2::block_api::compress256;
 
@@ -57,38 +58,101 @@ impl Sha256 {
     }
 }
 
-/// The longest message that is laid out as a whole: four blocks, with what is padded.
-const SHORT_MAX: usize = 4 * BLOCK - 9;
+/// The blocks of the longest message that is laid out as a whole.
+const SHORT_BLOCKS: usize = 4;
+
+/// A short message with its padding.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    blocks: [[u8; BLOCK]; SHORT_BLOCKS],
+    used: usize,
+}
+
+impl Message {
+    #[inline]
+    pub(crate) const fn new() -> Self {
+        Self { blocks: [[0; BLOCK]; SHORT_BLOCKS], used: 0 }
+    }
+
+    /// Lays out a few pieces, one after the other, in place of what was there; if they are too long, it does nothing
+    /// and says so.
+    #[inline]
+    pub(crate) fn lay_out<const N: usize>(&mut self, parts: [&[u8]; N]) -> bool {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let used = (len + 9).div_ceil(BLOCK);
+        if used > SHORT_BLOCKS {
+            return false;
+        }
+        let bytes = self.blocks.as_flattened_mut();
+        let mut at = 0;
+        for part in parts {
+            bytes[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        }
+        let end = used * BLOCK;
+        bytes[len] = 0x80;
+        bytes[len + 1..end - 8].fill(0);
+        bytes[end - 8..end].copy_from_slice(&layout::message_bits(len as u64 * 8));
+        self.used = used;
+        true
+    }
+
+    /// Takes it away.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.used = 0;
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// Puts other bytes in place of those from `at` on.
+    #[inline]
+    pub(crate) fn replace(&mut self, at: usize, bytes: &[u8]) {
+        self.blocks.as_flattened_mut()[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    #[inline]
+    fn blocks(&self) -> &[[u8; BLOCK]] {
+        &self.blocks[..self.used]
+    }
+
+    #[inline]
+    pub(crate) fn digest(&self) -> [u8; layout::HASH_LEN] {
+        let mut state = START;
+        compress256(&mut state, self.blocks());
+        layout::digest(state)
+    }
+
+    /// The hashes of two messages, which take little longer than that of one.
+    #[inline]
+    pub(crate) fn digest_both([first, second]: [&Self; 2]) -> [[u8; layout::HASH_LEN]; 2] {
+        let mut states = [START; 2];
+        compress_both(&mut states, [first.blocks(), second.blocks()]);
+        [layout::digest(states[0]), layout::digest(states[1])]
+    }
+}
 
 /// The hash of a few pieces, one after the other. Short messages, as nearly all are, are laid out with their padding and
 /// compressed at once.
 #[inline]
 pub(crate) fn digest<const N: usize>(parts: [&[u8]; N]) -> [u8; layout::HASH_LEN] {
-    let len: usize = parts.iter().map(|part| part.len()).sum();
-    if len > SHORT_MAX {
-        let mut hash = Sha256::new();
-        for part in parts {
-            hash.update(part);
-        }
-        return hash.finish();
+    let mut message = Message::new();
+    if message.lay_out(parts) {
+        return message.digest();
     }
-    let mut message = [0; 4 * BLOCK];
-    let mut at = 0;
+    let mut hash = Sha256::new();
     for part in parts {
-        message[at..at + part.len()].copy_from_slice(part);
-        at += part.len();
+        hash.update(part);
     }
-    message[len] = 0x80;
-    let end = (len + 9).next_multiple_of(BLOCK);
-    message[end - 8..end].copy_from_slice(&layout::message_bits(len as u64 * 8));
-    let mut state = START;
-    compress256(&mut state, message[..end].as_chunks().0);
-    layout::digest(state)
+    hash.finish()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Sha256, digest};
+    use super::{Message, Sha256, digest};
     use alloc::vec::Vec;
     use sha2::Digest;
 
@@ -105,6 +169,23 @@ mod tests {
                 let mut hash = Sha256::new();
                 message.chunks(piece).for_each(|piece| hash.update(piece));
                 assert_eq!(hash.finish(), expected, "{len} bytes in pieces of {piece}");
+            }
+        }
+    }
+
+    /// Two messages of every length about the ends of blocks, laid out where others were before.
+    #[test]
+    fn two_at_once_are_the_standard_hash() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let [mut first, mut second] = [Message::new(), Message::new()];
+        for (one, two) in (0..256).flat_map(|one| (0..256).map(move |two| (one, two))) {
+            let is_short = first.lay_out([&bytes[..one / 2], &bytes[one / 2..one]]);
+            assert_eq!(is_short, one < 248);
+            assert_eq!(second.lay_out([&bytes[256 - two..]]), two < 248);
+            if one < 248 && two < 248 {
+                let expected: [[u8; 32]; 2] =
+                    [&bytes[..one], &bytes[256 - two..]].map(|bytes| sha2::Sha256::digest(bytes).into());
+                assert_eq!(Message::digest_both([&first, &second]), expected, "{one} and {two} bytes");
             }
         }
     }

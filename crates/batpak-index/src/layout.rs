@@ -104,6 +104,10 @@ pub(crate) struct Header {
 pub(crate) enum Unusable {
     #[error("it is no index file")]
     NoIndex,
+    #[error("it is no file of kinds")]
+    NoKinds,
+    #[error("it has version {0}, not {KINDS_VERSION}")]
+    KindsVersion(u32),
     #[error("it has version {0}, not {VERSION}")]
     Version(u32),
     #[error("its length does not match its header")]
@@ -382,4 +386,80 @@ pub(crate) fn push_entry(out: &mut Vec<u8>, entry: &Entry) {
 /// From [`ENTRY_LEN`] bytes.
 pub(crate) fn entry(bytes: &[u8]) -> Entry {
     Entry { hash: u64_at(bytes, 0), start: u32_at(bytes, 8), count: u32_at(bytes, 12) }
+}
+
+// ---- the file of kinds ----
+
+const KINDS_MAGIC: [u8; 8] = *b"BATPAKKD";
+/// Version of the file; another one is rebuilt.
+const KINDS_VERSION: u32 = 1;
+
+const KINDS_VERSION_AT: usize = KINDS_MAGIC.len();
+const KINDS_CRC_AT: usize = KINDS_VERSION_AT + 4;
+const KINDS_STORE_ID_AT: usize = KINDS_CRC_AT + 4;
+const KINDS_END_AT: usize = KINDS_STORE_ID_AT + 16;
+const KINDS_LAST_OFFSET_AT: usize = KINDS_END_AT + 8;
+const KINDS_LAST_HASH_AT: usize = KINDS_LAST_OFFSET_AT + 8;
+const KINDS_COUNT_AT: usize = KINDS_LAST_HASH_AT + 32;
+pub(crate) const KINDS_HEADER_LEN: usize = KINDS_COUNT_AT + 8;
+const _: () = assert!(KINDS_HEADER_LEN == 88, "as in FORMAT.md");
+
+/// The sequence of a description and its length.
+pub(crate) const KINDS_ENTRY_LEN: usize = 8 + 8;
+
+/// What the header of the file of kinds says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KindsHeader {
+    pub(crate) store_id: [u8; 16],
+    pub(crate) end: u64,
+    pub(crate) last_offset: u64,
+    pub(crate) last_hash: EventHash,
+    pub(crate) count: u64,
+}
+
+/// Writes the header over the first bytes of a file of which all else is there.
+pub(crate) fn put_kinds_header(file: &mut [u8], header: &KindsHeader) {
+    put(file, 0, KINDS_MAGIC);
+    put(file, KINDS_VERSION_AT, KINDS_VERSION.to_le_bytes());
+    put(file, KINDS_STORE_ID_AT, header.store_id);
+    put(file, KINDS_END_AT, header.end.to_le_bytes());
+    put(file, KINDS_LAST_OFFSET_AT, header.last_offset.to_le_bytes());
+    put(file, KINDS_LAST_HASH_AT, *header.last_hash.as_bytes());
+    put(file, KINDS_COUNT_AT, header.count.to_le_bytes());
+    let crc = crc32c::crc32c(&file[KINDS_STORE_ID_AT..]);
+    put(file, KINDS_CRC_AT, crc.to_le_bytes());
+}
+
+impl KindsHeader {
+    /// Reads the header of a file that is as it was written: its crc covers all of it.
+    pub(crate) fn decode(file: &[u8]) -> Result<Self, Unusable> {
+        if file.len() < KINDS_HEADER_LEN || !file.starts_with(&KINDS_MAGIC) {
+            return Err(Unusable::NoKinds);
+        }
+        let version = u32_at(file, KINDS_VERSION_AT);
+        if version != KINDS_VERSION {
+            return Err(Unusable::KindsVersion(version));
+        }
+        if crc32c::crc32c(&file[KINDS_STORE_ID_AT..]) != u32_at(file, KINDS_CRC_AT) {
+            return Err(Unusable::Crc);
+        }
+        Ok(Self {
+            store_id: array(file, KINDS_STORE_ID_AT),
+            end: u64_at(file, KINDS_END_AT),
+            last_offset: u64_at(file, KINDS_LAST_OFFSET_AT),
+            last_hash: EventHash::from_bytes(array(file, KINDS_LAST_HASH_AT)),
+            count: u64_at(file, KINDS_COUNT_AT),
+        })
+    }
+}
+
+/// Writes what stands before a description.
+pub(crate) fn put_kinds_entry(entry: &mut [u8], sequence: u64, len: u64) {
+    put(entry, 0, sequence.to_le_bytes());
+    put(entry, 8, len.to_le_bytes());
+}
+
+/// The sequence of a description and its length, from [`KINDS_ENTRY_LEN`] bytes.
+pub(crate) fn kinds_entry(entry: &[u8]) -> (u64, u64) {
+    (u64_at(entry, 0), u64_at(entry, 8))
 }

@@ -53,6 +53,7 @@ mod cursor;
 mod hash;
 #[cfg(all(test, loom))]
 mod interleavings;
+mod kinds;
 mod layout;
 mod live;
 mod matches;
@@ -66,6 +67,7 @@ mod write;
 
 pub use blocks::{Bytes, Damaged};
 pub use build::{Builder, merge};
+pub use kinds::{Described, KindsFile};
 pub use live::{Added, EntityHead, Known, Live, Marks};
 pub use matches::Matches;
 pub use merging::{small_to_merge, to_merge};

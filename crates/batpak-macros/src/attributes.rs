@@ -48,11 +48,11 @@ impl Attributes {
 
     fn take(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
         match meta.path.get_ident().map(ToString::to_string).as_deref() {
-            Some("category") => once(&mut self.category, meta, |meta| category(meta)),
-            Some("type_id") => once(&mut self.type_id, meta, |meta| type_id(meta)),
-            Some("version") => once(&mut self.version, meta, |meta| version(meta)),
-            Some("name") => once(&mut self.name, meta, |meta| name(meta)),
-            Some("upcast") => once(&mut self.upcast, meta, |meta| upcast(meta)),
+            Some("category") => once(&mut self.category, meta, category),
+            Some("type_id") => once(&mut self.type_id, meta, type_id),
+            Some("version") => once(&mut self.version, meta, version),
+            Some("name") => once(&mut self.name, meta, name),
+            Some("upcast") => once(&mut self.upcast, meta, upcast),
             Some("crate") => once(&mut self.root, meta, |meta| meta.value()?.parse()),
             _ => {
                 Err(meta

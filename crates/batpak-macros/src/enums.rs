@@ -127,7 +127,9 @@ impl Errors {
     }
 
     fn add_all(&mut self, errors: Vec<Error>) {
-        errors.into_iter().for_each(|error| self.add(error));
+        for error in errors {
+            self.add(error);
+        }
     }
 
     fn end(self) -> Result<()> {

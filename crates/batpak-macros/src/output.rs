@@ -134,7 +134,7 @@ impl Writer<'_> {
                 }
             });
             bodies.or_read.push(quote! {
-                if #root::derived::has_kind::<#holds>(kind) {
+                if #payload::info_of(kind).is_some() {
                     return #payload::read_from(kind, version, from).map(Self::#variant);
                 }
             });

@@ -115,7 +115,7 @@ impl Frame {
                 Item::Record { content } => self.push(content),
                 Item::Typed { record_type, flags, body } => self.push_typed(record_type, flags, body),
                 // Chains take no such frame.
-                Item::Malformed => {}
+                Item::Malformed { .. } => {}
             }
         }
     }
@@ -278,14 +278,24 @@ pub(crate) enum Item<'a> {
     /// A frame record.
     Typed { record_type: u16, flags: u16, body: &'a [u8] },
     /// A frame record that is too short for a type.
-    Malformed,
+    Malformed { len: usize },
+}
+
+impl Item<'_> {
+    fn content_len(&self) -> usize {
+        match self {
+            Self::Record { content } => content.len(),
+            Self::Typed { body, .. } => layout::TYPED_HEADER_LEN + body.len(),
+            Self::Malformed { len } => *len,
+        }
+    }
 }
 
 impl<'a> FrameRef<'a> {
     /// Parses the frame at the beginning of `bytes`, which reach to the end of what is there, and checks every crc.
     pub(crate) fn parse(bytes: &'a [u8], segment_id: &Id, offset: u64) -> Result<Self, Damage> {
         let frame = Self::parse_outside(bytes, segment_id, offset)?;
-        frame.check_items(segment_id)?;
+        frame.check_items(segment_id, 0)?;
         Ok(frame)
     }
 
@@ -326,16 +336,25 @@ impl<'a> FrameRef<'a> {
         Ok(())
     }
 
-    fn check_items(&self, segment_id: &Id) -> Result<(), Damage> {
+    /// Checks the contents of its frame records.
+    pub(crate) fn check_frame_records(&self, segment_id: &Id) -> Result<(), Damage> {
+        self.check_items(segment_id, self.header.records.into())
+    }
+
+    /// Checks the contents of its items from the one with this number on.
+    fn check_items(&self, segment_id: &Id, from: u64) -> Result<(), Damage> {
         let mut at = FRAME_HEADER_LEN;
         for index in 0..self.item_count() {
             let (len, expected) = self.item_header(at)?;
-            let content = &self.bytes[at + ITEM_HEADER_LEN..at + ITEM_HEADER_LEN + len];
-            let found = layout::item_crc(narrow(len), content, self.position(index), segment_id);
-            if found != expected {
-                return Err(Damage::ItemCrc { found, expected });
+            let next = at + ITEM_HEADER_LEN + len;
+            if index >= from {
+                let content = &self.bytes[at + ITEM_HEADER_LEN..next];
+                let found = layout::item_crc(narrow(len), content, self.position(index), segment_id);
+                if found != expected {
+                    return Err(Damage::ItemCrc { found, expected });
+                }
             }
-            at += ITEM_HEADER_LEN + len;
+            at = next;
         }
         Ok(())
     }
@@ -394,6 +413,21 @@ impl<'a> FrameRef<'a> {
         })
     }
 
+    /// Its frame records that are not the log's own: where each stands in it, its type and its body.
+    pub(crate) fn user_records(&self) -> impl Iterator<Item = (usize, u16, &'a [u8])> + use<'a> {
+        let mut at = FRAME_HEADER_LEN;
+        self.items().filter_map(move |item| {
+            let (from, content) = (at, item.content_len());
+            at += ITEM_HEADER_LEN + content;
+            match item {
+                Item::Typed { record_type, body, .. } if record_type >= layout::FIRST_USER_TYPE => {
+                    Some((from, record_type, body))
+                }
+                _ => None,
+            }
+        })
+    }
+
     /// The contents of its records, in order.
     #[inline]
     pub(crate) fn records(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
@@ -413,7 +447,7 @@ impl<'a> FrameRef<'a> {
         }
         match layout::decode_typed(content) {
             Some((record_type, flags, body)) => Item::Typed { record_type, flags, body },
-            None => Item::Malformed,
+            None => Item::Malformed { len: content.len() },
         }
     }
 }

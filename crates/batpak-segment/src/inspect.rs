@@ -25,6 +25,9 @@ pub enum Step<'a> {
     Segment(u64),
     /// A record that is as it was written: its crc says so.
     Record(Position, &'a [u8]),
+    /// A frame record that is as it was written, and not one of the log's own: its type and its body. Its position has
+    /// the sequence of the first record of its frame, or of the next one if there is none.
+    FrameRecord(Position, u16, &'a [u8]),
     /// What stands where a record should be, which is not as it was written: nothing if no length can be right. It is
     /// about the defect before it.
     Broken(Position, &'a [u8]),

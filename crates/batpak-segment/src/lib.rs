@@ -105,7 +105,7 @@ pub use memory::MemoryFileSystem;
 pub use pinned::Pinned;
 pub use reader::{LogReader, Position, Record};
 pub use real::{RealFileSystem, SystemClock, SystemEntropy};
-pub use records::Records;
+pub use records::{FrameRecord, FrameRecords, Records};
 pub use recover::{Repair, Torn, Unrecovered};
 pub use view::SegmentView;
 pub use watermark::{SharedWatermark, WatermarkReader};

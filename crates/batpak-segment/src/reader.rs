@@ -9,11 +9,12 @@ use crate::layout::ITEM_HEADER_LEN;
 use crate::opened::{Opened, Slot};
 use crate::pinned::Pinned;
 use crate::prefix::{ActiveSource, Growing};
-use crate::records::Records;
+use crate::records::{FrameRecords, Records};
 use crate::recover::Repair;
 use crate::source::Source;
 use crate::view::SegmentView;
 use arc_swap::ArcSwap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -304,6 +305,32 @@ impl LogReader {
     pub fn records(&self, sequence: u64) -> Records {
         let end = self.end_sequence();
         Records::new(self.clone(), self.shared.catalog.load_full(), sequence, end)
+    }
+
+    /// What stands beside the records with these sequences, as far as they can be read now: the frame records of every
+    /// frame that has such a record, or stands between them without any. The frames are gone through, their contents are not
+    /// read: the crcs of the frames are checked, and those of what is given.
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak_segment::{FIRST_USER_TYPE, Frame, Log, LogConfig};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// let (log, _) = Log::open(dir.path(), LogConfig::default())?;
+    /// log.append(b"first")?;
+    /// let mut frame = Frame::new();
+    /// frame.push(b"second");
+    /// frame.push_frame_record(FIRST_USER_TYPE, b"beside it")?;
+    /// log.append_frame(&mut frame)?;
+    ///
+    /// let found: Vec<_> = log.reader().frame_records(0..9).collect::<Result<_, _>>()?;
+    /// assert_eq!((found[0].position.sequence, &found[0].body[..]), (1, &b"beside it"[..]));
+    /// assert_eq!((found.len(), log.reader().frame_records(0..1).count()), (1, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn frame_records(&self, sequences: Range<u64>) -> FrameRecords {
+        let end = self.end_sequence().min(sequences.end);
+        FrameRecords::new(self.clone(), self.shared.catalog.load_full(), sequences.start, end)
     }
 
     /// The segments up to number `last`, in order.

@@ -1,10 +1,11 @@
-//! All records of a log in order.
+//! All records of a log in order, or what stands beside them.
 
 use crate::catalog::Catalog;
 use crate::error::LogError;
+use crate::frame::FrameRef;
 use crate::layout::{self, FRAME_HEADER_LEN, ITEM_HEADER_LEN, SEGMENT_HEADER_LEN};
 use crate::reader::{LogReader, Position, Record};
-use crate::scan::{Chain, Last, rest};
+use crate::scan::{Chain, Last, Stop, rest};
 use crate::source::Source;
 use crate::window::Window;
 use std::sync::Arc;
@@ -73,6 +74,24 @@ impl Frames {
                 return Ok(Some(at));
             }
         }
+    }
+
+    /// The frame records of the user in the frame that was found last, which stands at `at`.
+    fn user_records(&self, at: u64) -> Result<Vec<FrameRecord>, LogError> {
+        let Some(slot) = self.catalog.slots.get(self.index) else { return Ok(Vec::new()) };
+        let (segment, id) = (&slot.segment, &slot.segment.header.segment_id);
+        let frame = FrameRef::parse_outside(self.bytes(at), id, at).and_then(|frame| {
+            frame.check_frame_records(id)?;
+            Ok(frame)
+        });
+        let frame = frame.map_err(|damage| Stop::Bad(damage).into_error(&segment.path, segment.header.number, at))?;
+        let sequence = frame.header.first_sequence;
+        let record = |(item, record_type, body): (usize, u16, &[u8])| FrameRecord {
+            position: Position { sequence, offset: at + item as u64 },
+            record_type,
+            body: body.to_vec(),
+        };
+        Ok(frame.user_records().map(record).collect())
     }
 
     /// What stands at an offset of the frame that was found last, and all of that frame behind it.
@@ -150,5 +169,63 @@ impl Iterator for Records {
         let next =
             self.next_record().map(|found| found.map(|(position, bytes)| Record { position, bytes: bytes.to_vec() }));
         next.transpose()
+    }
+}
+
+/// What stands beside the records of a commit: it has no sequence of its own. See
+/// [`Frame::push_frame_record`](crate::Frame::push_frame_record).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrameRecord {
+    /// Where it is: the sequence of the first record of its frame, or of the next one if there is none, and the offset of
+    /// its item in the file of its segment.
+    pub position: Position,
+    /// Its type.
+    pub record_type: u16,
+    /// What was pushed.
+    pub body: Vec<u8>,
+}
+
+/// The frame records of a log in order, those left out that are the log's own. Made by
+/// [`LogReader::frame_records`](crate::LogReader::frame_records).
+#[derive(Debug)]
+pub struct FrameRecords {
+    frames: Frames,
+    from: u64,
+    /// Those of the current frame that were not given yet.
+    found: std::vec::IntoIter<FrameRecord>,
+}
+
+impl FrameRecords {
+    /// Those of the frames with records from `from` on, up to the one before `end`.
+    pub(crate) fn new(reader: LogReader, catalog: Arc<Catalog>, from: u64, end: u64) -> Self {
+        let mut frames = Records::new(reader, catalog, from, end).seen().frames;
+        if from >= end {
+            frames.index = frames.catalog.slots.len();
+        }
+        Self { frames, from, found: Vec::new().into_iter() }
+    }
+
+    fn next_record(&mut self) -> Result<Option<FrameRecord>, LogError> {
+        loop {
+            if let Some(record) = self.found.next() {
+                return Ok(Some(record));
+            }
+            let Some(at) = self.frames.advance()? else { return Ok(None) };
+            let header = layout::decode_frame_header(self.frames.bytes(at));
+            let end = header.first_sequence.saturating_add(header.records.into());
+            if header.typed > 0 && end.max(header.first_sequence + 1) > self.from {
+                let found = self.frames.user_records(at);
+                self.frames.failed = found.is_err();
+                self.found = found?.into_iter();
+            }
+        }
+    }
+}
+
+impl Iterator for FrameRecords {
+    type Item = Result<FrameRecord, LogError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_record().transpose()
     }
 }

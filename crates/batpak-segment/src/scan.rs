@@ -131,7 +131,7 @@ impl Chain {
             let (record_type, flags, body) = match item {
                 Item::Record { .. } => continue,
                 Item::Typed { record_type, flags, body } => (record_type, flags, body),
-                Item::Malformed => return Err(misplaced(0)),
+                Item::Malformed { .. } => return Err(misplaced(0)),
             };
             match record_type {
                 LINK_TYPE if first && alone => {

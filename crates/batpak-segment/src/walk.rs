@@ -245,7 +245,7 @@ impl<'s> Walk<'s> {
                 Err(stop) => return Continue(Ok(Some(stop))),
             };
             self.frames += 1;
-            give_records(&frame, at, each)?;
+            give_frame(&frame, at, each)?;
         }
         Continue(Ok(None))
     }
@@ -261,7 +261,7 @@ impl<'s> Walk<'s> {
         while let (false, Ok(frame)) = (left.is_empty(), self.chain.take(left, &self.segment.header.segment_id)) {
             self.frames += 1;
             let at = self.chain.at - frame.len() as u64;
-            give_records(&frame, at, each)?;
+            give_frame(&frame, at, each)?;
             left = &left[frame.len()..];
         }
         self.reading.forget();
@@ -362,6 +362,7 @@ impl<'s> Walk<'s> {
         each: &mut F,
     ) -> Flow<io::Result<()>> {
         let mut offset = frame + FRAME_HEADER_LEN as u64;
+        let first = sequences.start;
         for sequence in sequences {
             let position = Position { sequence, offset };
             let next = match self.is_whole(position, limit) {
@@ -385,7 +386,32 @@ impl<'s> Walk<'s> {
                 Some(Behind::Nothing) => break,
             };
         }
-        Continue(Ok(()))
+        self.give_frame_records(Position { sequence: first, offset }, limit, each)
+    }
+
+    /// Gives the frame records that stand from an offset on, one behind the other.
+    fn give_frame_records<F: FnMut(Step<'_>) -> Flow>(
+        &mut self,
+        mut at: Position,
+        limit: u64,
+        each: &mut F,
+    ) -> Flow<io::Result<()>> {
+        let id = self.id();
+        loop {
+            let item = match self.item_at(at.offset, limit) {
+                Ok(item) => item,
+                Err(error) => return Continue(Err(error)),
+            };
+            let is_whole =
+                |(len, crc, content): &(u32, u32, &[u8])| layout::item_crc(*len, content, NO_SEQUENCE, id) == *crc;
+            let Some((len, _, content)) = item.filter(is_whole) else { return Continue(Ok(())) };
+            if let Some((record_type, _, body)) = layout::decode_typed(content)
+                && record_type >= layout::FIRST_USER_TYPE
+            {
+                each(Step::FrameRecord(at, record_type, body))?;
+            }
+            at.offset += ITEM_HEADER_LEN as u64 + u64::from(len);
+        }
     }
 
     /// Whether the item at a position is the record with its sequence.
@@ -463,13 +489,19 @@ impl<'s> Walk<'s> {
     }
 }
 
-/// Gives the records of a frame that stands at `at`.
+/// Gives the records of a frame that stands at `at`, then what stands beside them.
 #[inline]
-fn give_records<F: FnMut(Step<'_>) -> Flow>(frame: &FrameRef<'_>, at: u64, each: &mut F) -> Flow {
+fn give_frame<F: FnMut(Step<'_>) -> Flow>(frame: &FrameRef<'_>, at: u64, each: &mut F) -> Flow {
     let mut offset = at + FRAME_HEADER_LEN as u64;
     for (sequence, bytes) in (frame.header.first_sequence..).zip(frame.records()) {
         each(Step::Record(Position { sequence, offset }, bytes))?;
         offset += (ITEM_HEADER_LEN + bytes.len()) as u64;
+    }
+    if frame.header.typed > 0 {
+        for (item, record_type, body) in frame.user_records() {
+            let position = Position { sequence: frame.header.first_sequence, offset: at + item as u64 };
+            each(Step::FrameRecord(position, record_type, body))?;
+        }
     }
     Continue(())
 }

@@ -8,18 +8,31 @@
 //! # Examples
 //! ```
 //! use batpak::prelude::*;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, PartialEq, Serialize, Deserialize, EventPayload)]
+//! #[batpak(category = 1)]
+//! enum OrderEvent {
+//!     #[batpak(type_id = 1, name = "order.placed")]
+//!     Placed { items: u32 },
+//!     #[batpak(type_id = 2, name = "order.paid")]
+//!     Paid,
+//! }
 //!
 //! let dir = tempfile::tempdir()?;
 //! let store = Store::open(dir.path())?;
 //! let order = Coordinate::new("order:7", "shop")?;
-//! let placed = store.append(&order, EventKind::custom(1, 1), &serde_json::json!({"items": 3}))?;
+//! let placed = store.append_typed(&order, &OrderEvent::Placed { items: 3 })?;
 //! let options = AppendOptions::default().expect_len(1).with_idempotency_key(idempotency_key("order:7/paid"));
-//! let paid = store.append_with_options(&order, EventKind::custom(1, 2), &(), options)?;
+//! let paid = store.append_typed_with(&order, &OrderEvent::Paid, options)?;
 //! assert_eq!((placed.sequence, paid.sequence), (0, 1));
 //!
-//! let again = store.append_with_options(&order, EventKind::custom(1, 2), &(), options)?;
+//! let again = store.append_typed_with(&order, &OrderEvent::Paid, options)?;
 //! assert!(again.replayed());
 //! assert_eq!(again.event_id, paid.event_id);
+//!
+//! let newest = store.events(&Region::entity("order:7")).backward().typed::<OrderEvent>().next();
+//! assert_eq!(newest.ok_or("two events")??.event.into_payload(), OrderEvent::Paid);
 //! store.close()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -34,9 +47,9 @@ pub mod store;
 pub mod testing;
 
 pub use batpak_core::{
-    Assigned, Chain, ChainError, Clause, Content, Coordinate, CoordinateError, Event, EventHash, EventHeader, EventId,
-    EventIdError, EventKind, EventRef, FieldError, Fields, Frontier, KindError, PayloadHash, RecordError, Region,
-    StoredEvent, Timestamp, TreeHash, verify_chain,
+    Assigned, Chain, ChainError, Clause, Content, Coordinate, CoordinateError, DescriptionError, Event, EventHash,
+    EventHeader, EventId, EventIdError, EventKind, EventRef, FieldError, Fields, Frontier, KindDescription, KindError,
+    PayloadHash, RecordError, Region, StoredEvent, Timestamp, TreeHash, verify_chain,
 };
 pub use batpak_guard as guard;
 pub use batpak_macros::EventPayload;

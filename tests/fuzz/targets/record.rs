@@ -1,10 +1,14 @@
-//! A record of any bytes: it is refused, or it is what an encoder writes, and its getters agree.
+//! A record of any bytes: it is refused, or it is what an encoder writes, and its getters agree. So it is with the
+//! description of a kind.
 
-use batpak_core::{Assigned, Content, EventHash, EventHeader, EventRef, Fields, RecordDraft, RecordError, Region};
+use batpak_core::{
+    Assigned, Content, EventHash, EventHeader, EventRef, Fields, KindDescription, RecordDraft, RecordError, Region,
+};
 
 const HASH_BYTES: usize = 32;
 
 pub(super) fn run(data: &[u8]) {
+    check_description(data);
     match (EventRef::decode(data), EventRef::decode_unchecked_extensions(data)) {
         (Ok(event), Ok(same)) => {
             assert_eq!(event, same);
@@ -18,6 +22,16 @@ pub(super) fn run(data: &[u8]) {
         (Err(error), Err(same)) => assert_eq!(error, same),
         (decoded, unchecked) => panic!("{decoded:?}, and without critical extensions {unchecked:?}"),
     }
+}
+
+/// There is one way to describe a kind.
+fn check_description(data: &[u8]) {
+    let Ok(description) = KindDescription::decode(data) else { return };
+    let mut again = Vec::new();
+    description.encode(&mut again);
+    assert_eq!(again, data);
+    let (kind, version, fields) = (description.kind(), description.version(), description.fields().to_vec());
+    assert_eq!(KindDescription::new(kind, version, description.name(), fields), Ok(description));
 }
 
 /// There is one way to write a record.

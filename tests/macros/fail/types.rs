@@ -20,10 +20,6 @@ impl StepsThatDoNotFit {
     }
 }
 
-#[derive(Serialize, EventPayload)]
-#[batpak(category = 1, type_id = 2, name = "b")]
-struct NotRead(u8);
-
 #[derive(EventPayload)]
 enum Events {
     NoPayload(V1),

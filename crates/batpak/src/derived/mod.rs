@@ -7,7 +7,7 @@ pub use read_variant::read_variant;
 pub use serde;
 pub use write_variant::write_variant;
 
-use crate::{EventPayload, KindInfo};
+use crate::KindInfo;
 use batpak_core::EventKind;
 use serde::de::{DeserializeOwned, Deserializer, Error};
 use std::fmt::Display;
@@ -26,11 +26,6 @@ pub fn upcast<'de, D: Deserializer<'de>, Old: DeserializeOwned, New>(
 /// A kind that the type does not have.
 pub fn other_kind<E: Error>(kind: EventKind) -> E {
     E::custom(format_args!("kind {kind} is none of the type's"))
-}
-
-/// Whether the payload type has a kind.
-pub fn has_kind<T: EventPayload>(kind: EventKind) -> bool {
-    T::info_of(kind).is_some()
 }
 
 /// One list of several.

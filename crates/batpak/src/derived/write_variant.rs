@@ -16,7 +16,6 @@ pub fn write_variant<T: Serialize, S: Serializer>(value: &T, to: S) -> Result<S:
 struct ContentOf<S>(S);
 
 /// The fields of a variant.
-
 struct Fields<F>(F);
 
 impl<F: SerializeStruct> SerializeStructVariant for Fields<F> {

@@ -1,5 +1,6 @@
 //! Appending: encode and hash, commit under the lock, wait if the durability asks for it.
 
+use crate::KindInfo;
 use crate::store::commit::{Proposed, Stream};
 use crate::store::job::Job;
 use crate::store::look_up::Frozen;
@@ -128,9 +129,15 @@ impl Store {
             tags: options.tags,
             ..Fields::new(coordinate, written.kind)
         };
+        self.admit(job, written.info)?;
         let proposed = self.propose(writing, job, &fields, write)?;
         proposed.expected = options.expected_sequence;
         Ok(())
+    }
+
+    #[inline]
+    fn admit(&self, job: &mut Job, info: Option<&KindInfo>) -> Result<(), StoreError> {
+        info.map_or(Ok(()), |info| self.admit_kind(job, info))
     }
 
     /// Adds all events of a batch to a job, and the durability that they ask for together.
@@ -179,6 +186,7 @@ impl Store {
             open.extend_from_slice(&item.payload);
             Ok(())
         };
+        self.admit(job, item.info)?;
         let proposed = if item.by_store {
             self.propose_any(writing, job, &fields, write)?
         } else {

@@ -1,6 +1,9 @@
 //! What can be set about a store.
 
+use crate::event_payload::{EventPayload, KindInfo};
 use crate::store::StoreError;
+use crate::store::kinds::check_program;
+use batpak_core::KIND_DESCRIPTION_MAX_BYTES;
 use batpak_segment::{Environment, LogConfig, WritePath};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -69,6 +72,9 @@ pub struct StoreConfig {
     pub enable_mmap_index: bool,
     /// How appends reach the disk; through the tail by default.
     pub write_path: WritePath,
+    /// The kinds of events that the program knows by name; none by default. A store in which one of them means something
+    /// else is not opened. [`with_events`](Self::with_events) adds those of a type.
+    pub events: Vec<KindInfo>,
     /// Files, time and randomness: the real ones by default.
     pub environment: Environment,
     /// Who does what is done off the way of an append: the store's own threads by default.
@@ -89,6 +95,9 @@ pub enum Threads {
 /// What a record and its frame add to a payload, at most: names, metadata, tags and the format's own fields.
 const RECORD_OVERHEAD_MAX: u64 = 16 << 10;
 
+/// What a frame has beside the first event of a kind, at most.
+const DESCRIPTION_MAX: u64 = KIND_DESCRIPTION_MAX_BYTES as u64 + 64;
+
 impl StoreConfig {
     /// The defaults, for the store in `data_dir`.
     pub fn new(data_dir: impl AsRef<Path>) -> Self {
@@ -103,6 +112,7 @@ impl StoreConfig {
             enable_checkpoint: true,
             enable_mmap_index: true,
             write_path: WritePath::default(),
+            events: Vec::new(),
             environment: Environment::default(),
             #[cfg(feature = "testing")]
             threads: Threads::Own,
@@ -191,6 +201,13 @@ impl StoreConfig {
         self
     }
 
+    /// Adds the kinds of a type to [`events`](Self::events).
+    #[must_use]
+    pub fn with_events<T: EventPayload>(mut self) -> Self {
+        self.events.extend(T::KINDS);
+        self
+    }
+
     /// Sets [`environment`](Self::environment).
     #[must_use]
     pub fn with_environment(mut self, environment: Environment) -> Self {
@@ -232,13 +249,14 @@ impl StoreConfig {
         within("sync.interval_ms", 1, 3_600_000, interval_ms)?;
         within("payload_max_bytes", 1, 256 << 20, self.payload_max_bytes)?;
         within("batch_max_events", 1, 1 << 20, self.batch_max_events as u64)?;
-        within("batch_max_bytes", 1 << 10, 1 << 30, self.batch_max_bytes)
+        within("batch_max_bytes", 1 << 10, 1 << 30, self.batch_max_bytes)?;
+        check_program(&self.events)
     }
 
     pub(crate) fn log_config(&self) -> LogConfig {
         LogConfig {
             segment_max_bytes: self.segment_max_bytes,
-            frame_max_bytes: self.batch_max_bytes.max(self.payload_max_bytes + RECORD_OVERHEAD_MAX),
+            frame_max_bytes: self.batch_max_bytes.max(self.payload_max_bytes + RECORD_OVERHEAD_MAX + DESCRIPTION_MAX),
             fd_budget: self.fd_budget,
             write_path: self.write_path,
         }

@@ -2,7 +2,7 @@
 
 use crate::PayloadError;
 use crate::store::Condition;
-use batpak_core::{ChainError, EventId, EventKind, FieldError, RecordError};
+use batpak_core::{ChainError, DescriptionError, EventId, EventKind, FieldError, RecordError};
 use batpak_segment::LogError;
 use std::io;
 use std::path::PathBuf;
@@ -73,6 +73,29 @@ pub enum StoreError {
         /// The kind.
         kind: EventKind,
     },
+    /// The kind has another name in this store than the program gives it.
+    #[error("kind {kind} is {stored}, not {program}")]
+    KindHasOtherName {
+        /// The kind.
+        kind: EventKind,
+        /// Its name in the store.
+        stored: String,
+        /// Its name in the program.
+        program: String,
+    },
+    /// The name belongs to another kind in this store than in the program.
+    #[error("{name} is kind {stored}, not {program}")]
+    NameHasOtherKind {
+        /// The name.
+        name: String,
+        /// The kind that has it in the store.
+        stored: EventKind,
+        /// The kind that has it in the program.
+        program: EventKind,
+    },
+    /// What the program says of a kind is past a limit.
+    #[error(transparent)]
+    Description(#[from] DescriptionError),
     /// Metadata or tags are past a limit.
     #[error(transparent)]
     Field(#[from] FieldError),
@@ -147,7 +170,7 @@ pub enum StoreError {
         /// Its entity.
         entity: String,
         /// How.
-        source: ChainError,
+        source: Box<ChainError>,
     },
     /// Another process, or another store in this one, writes the directory.
     #[error("{} is being written by {holder}; one writer at a time, others open it read-only", path.display())]

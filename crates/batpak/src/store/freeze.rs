@@ -98,6 +98,7 @@ fn freeze_and_merge(shared: &Shared, writing: &Writing) {
     let goes_on = || writing.freezing.goes_on();
     // What fails now is tried again when the next live part ends, or at the close.
     let _ = shared.freeze_ended(writing, &goes_on);
+    let _ = shared.save_kinds();
     let _ = shared.merge_parts(writing, to_merge, &goes_on);
 }
 

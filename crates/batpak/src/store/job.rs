@@ -4,6 +4,7 @@ use crate::store::Durability;
 use crate::store::commit::Proposed;
 use crate::store::condition::Guard;
 use crate::store::receipt::Receipts;
+use batpak_core::KindDescription;
 use batpak_segment::Frame;
 use std::cell::Cell;
 
@@ -14,6 +15,8 @@ pub(crate) struct Job {
     pub(crate) proposed: Vec<Proposed>,
     /// What has to be true when it is committed.
     pub(crate) guards: Vec<Guard>,
+    /// What the frame says of kinds that the store did not know.
+    pub(crate) descriptions: Vec<KindDescription>,
     pub(crate) receipts: Receipts,
     pub(crate) durability: Durability,
     /// It is committed only if it repeats an earlier commit.
@@ -39,6 +42,7 @@ impl Job {
         job.proposed.clear();
         job.guards.clear();
         job.only_repeats = false;
+        job.descriptions.clear();
         job.looked_up_to = 0;
         job
     }

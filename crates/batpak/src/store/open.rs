@@ -3,6 +3,7 @@
 use crate::store::background::Background;
 use crate::store::commit::Commit;
 use crate::store::follow::{Following, shown_by, watermark_of};
+use crate::store::kinds::Kinds;
 use crate::store::part_file::{PartFiles, name_of};
 use crate::store::random::RandomPool;
 use crate::store::rebuild::rebuilt;
@@ -88,8 +89,9 @@ impl Store {
     ///
     /// # Errors
     /// `Locked` if another writer holds it; `ReadOnlyDirectory`; `InvalidOption`; `Corrupt` if something that had been
-    /// durable is missing or changed, with segment and offset: nothing is changed then. `OlderCrate`, `ForeignFile`,
-    /// `Unsupported`; `Io`.
+    /// durable is missing or changed, with segment and offset: nothing is changed then. `KindHasOtherName` and
+    /// `NameHasOtherKind` if an [event of the program](StoreConfig::events) means something else in the store: nothing is
+    /// changed either. `OlderCrate`, `ForeignFile`, `Unsupported`; `Io`.
     ///
     /// # Examples
     /// ```
@@ -109,13 +111,17 @@ impl Store {
         refuse_lost_segments(&env, &config)?;
         let unrecovered = Unrecovered::open(env.clone(), &config.data_dir, config.log_config())?;
         // The index is made before anything is mended, so that an event that cannot be read refuses the store as it is.
-        let restored = unrecovered.recover_after(|reader, repair| restore(&config, reader, repair))?;
-        let (log, repair, restored) = restored;
-        let reader = log.reader().clone();
-        let Restored { parts, mut report, unused } = match restored {
-            Some(restored) => restored,
-            None => restore(&config, &reader, &repair)?,
+        let look = |reader: &LogReader, repair: &Repair| {
+            let kinds = Kinds::open(&config, reader)?;
+            Ok::<_, StoreError>((kinds, restore(&config, reader, repair)?))
         };
+        let (log, repair, found) = unrecovered.recover_after(look)?;
+        let reader = log.reader().clone();
+        let (kinds, restored) = match found {
+            Some(found) => found,
+            None => look(&reader, &repair)?,
+        };
+        let Restored { parts, mut report, unused } = restored;
         let files = PartFiles { config: &config, log: &reader, seen_from: None };
         files.remove(unused);
         files.remove_incomplete();
@@ -125,7 +131,7 @@ impl Store {
         let watermark = publish(&config, log.next_sequence())?;
         let writing = Writing::new(log, commit, RandomPool::new(Arc::clone(&env.entropy)), watermark);
         report.elapsed = env.clock.monotonic().saturating_sub(start);
-        Ok(Self::from_shared(Shared::new(config, reader, index, report, Side::Writing(Box::new(writing)))))
+        Ok(Self::from_shared(Shared::new(config, reader, index, kinds, report, Side::Writing(Box::new(writing)))))
     }
 
     /// Opens the store in a directory for reading, also beside a process that writes it. It takes no lock, changes
@@ -151,11 +157,12 @@ impl Store {
         let (reader, repair) = LogReader::open_with_report(&env, &config.data_dir, config.fd_budget)?;
         // What was closed is durable, all of it: an older watermark that stands beside it hides nothing.
         let shown = if repair.closed_cleanly { u64::MAX } else { shown };
+        let kinds = Kinds::open(&config, &reader)?;
         let Restored { parts, mut report, .. } = restore(&config, &reader, &repair)?;
         let (index, writer) = Index::new(reader.store_id(), parts);
         report.elapsed = env.clock.monotonic().saturating_sub(start);
         let side = Side::Following { following: Following::new(writer, watermark, &reader), shown };
-        Ok(Self::from_shared(Shared::new(config, reader, index, report, side)))
+        Ok(Self::from_shared(Shared::new(config, reader, index, kinds, report, side)))
     }
 
     fn from_shared(shared: Shared) -> Self {

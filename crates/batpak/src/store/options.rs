@@ -1,8 +1,8 @@
 //! What an append can say besides coordinate, kind and payload.
 
-use crate::EventPayload;
 use crate::store::typed::Written;
 use crate::store::{Durability, StoreError, payload};
+use crate::{EventPayload, KindInfo};
 use batpak_core::{Coordinate, Event, EventId, EventKind, Timestamp};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -142,6 +142,7 @@ pub struct BatchAppendItem {
     pub(crate) coordinate: Coordinate,
     pub(crate) kind: EventKind,
     pub(crate) version: u16,
+    pub(crate) info: Option<&'static KindInfo>,
     pub(crate) payload: Vec<u8>,
     pub(crate) expected_sequence: Option<u64>,
     pub(crate) idempotency_key: Option<u128>,
@@ -227,6 +228,7 @@ impl BatchAppendItem {
             coordinate,
             kind: written.kind,
             version: written.version,
+            info: written.info,
             payload,
             expected_sequence: options.expected_sequence,
             idempotency_key: options.idempotency_key,

@@ -1,5 +1,6 @@
 //! The files of the index: which there are, when one is used, how one is written.
 
+use crate::store::kinds_file;
 use crate::store::open::OpenIndexPath;
 use crate::store::{File, OpenMode, StoreConfig, StoreError};
 use batpak_core::{EventHash, EventRef};
@@ -117,7 +118,7 @@ impl PartFiles<'_> {
         if is_same { Ok((part, path)) } else { Err(Refused::new("it is of another history")) }
     }
 
-    fn hash_at(&self, position: Position) -> Result<EventHash, StoreError> {
+    pub(crate) fn hash_at(&self, position: Position) -> Result<EventHash, StoreError> {
         let hash = |bytes: &[u8]| EventRef::decode_unchecked_extensions(bytes).map(|event| event.event_hash());
         let sequence = position.sequence;
         self.log.with_record(position, hash)?.map_err(|source| StoreError::Record { sequence, source })
@@ -166,11 +167,12 @@ impl PartFiles<'_> {
         Ok(fs.rename(&temporary, &self.path(events))?)
     }
 
-    /// Removes what a process left that died while it wrote a part.
+    /// Removes what a process left that died while it wrote a part, or the file of kinds.
     pub(crate) fn remove_incomplete(&self) {
         let fs = &self.config.environment.file_system;
         let entries = fs.read_dir(&self.config.data_dir).unwrap_or_default();
-        for entry in entries.iter().filter(|entry| entry.name.ends_with(TEMPORARY)) {
+        let is_incomplete = |name: &str| name.ends_with(TEMPORARY) || name == kinds_file::TEMPORARY;
+        for entry in entries.iter().filter(|entry| is_incomplete(&entry.name)) {
             let _ = fs.remove_file(&self.config.data_dir.join(&entry.name));
         }
     }

@@ -60,6 +60,7 @@ impl Shared {
         let clock = &*self.config.environment.clock;
         let time = Timestamp::from_nanos(clock.wall_ns());
         let outcome = loop {
+            self.kinds.check(&job.descriptions)?;
             match commit.append(self, &writing.log, job, time)? {
                 Outcome::Unknown => {
                     drop(commit);
@@ -104,6 +105,9 @@ impl Shared {
                 return Ok(Some(self.refused(refusal, newest)));
             }
         };
+        if !job.descriptions.is_empty() {
+            self.kinds.add(first, &mut job.descriptions);
+        }
         let end = first + job.receipts.len() as u64;
         let now = clock.monotonic();
         let newly_exposed = commit.exposure.note(first, now, self.config.sync.interval);

@@ -5,6 +5,7 @@ use crate::store::commit::Commit;
 use crate::store::decide::Turns;
 use crate::store::follow::Following;
 use crate::store::freeze::Freezing;
+use crate::store::kinds::Kinds;
 use crate::store::open::OpenIndexReport;
 use crate::store::random::RandomPool;
 use crate::store::signal::Signal;
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     pub(crate) config: StoreConfig,
     pub(crate) reader: LogReader,
     pub(crate) index: Arc<Index>,
+    pub(crate) kinds: Kinds,
     /// Held while a damaged part of the index is made anew.
     pub(crate) rebuilding: Mutex<()>,
     /// How many were. Relaxed: nothing follows from it.
@@ -98,6 +100,7 @@ impl Shared {
         config: StoreConfig,
         reader: LogReader,
         index: Arc<Index>,
+        kinds: Kinds,
         report: OpenIndexReport,
         side: Side,
     ) -> Self {
@@ -110,6 +113,7 @@ impl Shared {
             config,
             reader,
             index,
+            kinds,
             rebuilding: Mutex::default(),
             damaged_parts: AtomicU64::new(0),
             visible: Watermark::new(visible),
@@ -246,6 +250,7 @@ impl Shared {
         if synced.is_ok() {
             // Derived: without it the next open reads the segments, and says why.
             let _ = self.save_index(writing);
+            let _ = self.save_kinds();
         }
         let closed = writing.log.close();
         // That has synced what came in the last moment.

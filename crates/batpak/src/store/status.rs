@@ -2,7 +2,7 @@
 
 use crate::store::read::decode_at;
 use crate::store::shared::Shared;
-use crate::store::{OpenIndexReport, Store, StoreError};
+use crate::store::{OpenIndexReport, RefusedFile, Store, StoreError};
 use batpak_core::{Frontier, TreeHash};
 use batpak_index::Live;
 use batpak_segment::LogHead;
@@ -50,6 +50,8 @@ pub struct Diagnostics {
     pub events_to_freeze: u64,
     /// Parts of the index that turned out to be damaged when they were used, and were made anew from the segments.
     pub index_parts_rebuilt: u64,
+    /// The file of kinds, if it was needed and not used, and why. It was made again from the segments.
+    pub kinds_refused: Option<RefusedFile>,
 }
 
 /// Size and root of the Merkle tree (RFC 6962) over the hashes of all events in order. Kept elsewhere, it shows later
@@ -89,6 +91,7 @@ impl Store {
             events_live: tiers.live().map(live).sum(),
             events_to_freeze: tiers.live().rev().skip(1).map(live).sum(),
             index_parts_rebuilt: shared.damaged_parts.load(Ordering::Relaxed),
+            kinds_refused: shared.kinds.refused(),
         }
     }
 
@@ -126,15 +129,20 @@ impl Store {
     }
 }
 
+/// How many event hashes are gathered before they are put into a tree.
+pub(crate) const LEAVES: usize = 64;
+
 fn advance(shared: &Shared, frontier: &mut Frontier, to: u64) -> Result<(), StoreError> {
     let mut records = shared.reader.records(frontier.size());
-    while frontier.size() < to {
+    let mut leaves = Vec::with_capacity(LEAVES);
+    for sequence in frontier.size()..to {
         let next = records.next_record().map_err(|error| shared.damaged(error))?;
-        let Some((position, bytes)) = next else {
-            return Err(StoreError::NotFound { sequence: frontier.size() });
-        };
-        let event = decode_at(position, bytes)?;
-        frontier.push(&event.event_hash());
+        let Some((position, bytes)) = next else { return Err(StoreError::NotFound { sequence }) };
+        leaves.push(decode_at(position, bytes)?.event_hash());
+        if leaves.len() == LEAVES || sequence + 1 == to {
+            frontier.push_all(&leaves);
+            leaves.clear();
+        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Appending typed payloads: kind and version come from the type.
 
-use crate::EventPayload;
 use crate::store::{AppendOptions, AppendReceipt, Store, StoreError, Ticket};
+use crate::{EventPayload, KindInfo};
 use batpak_core::{Coordinate, EventKind};
 
 /// What is stored beside a payload of what it is.
@@ -10,25 +10,28 @@ pub(crate) struct Written {
     pub(crate) kind: EventKind,
     /// The version of the payload's type, 0 for an untyped one.
     pub(crate) version: u16,
+    /// What the program knows of the kind of a typed one.
+    pub(crate) info: Option<&'static KindInfo>,
 }
 
 impl Written {
     pub(crate) fn untyped(kind: EventKind) -> Self {
-        Self { kind, version: 0 }
+        Self { kind, version: 0, info: None }
     }
 
     #[inline]
     pub(crate) fn as_type_of(payload: &impl EventPayload) -> Self {
         let info = payload.kind_info();
-        Self { kind: info.kind, version: info.version }
+        Self { kind: info.kind, version: info.version, info: Some(info) }
     }
 }
 
 impl Store {
-    /// Appends an event whose kind the type of its payload says, with the store's default durability.
+    /// Appends an event whose kind the type of its payload says, with the store's default durability. The first one of a
+    /// kind and version also describes it in the store, see [`kinds`](Self::kinds).
     ///
     /// # Errors
-    /// See [`append_with_options`](Self::append_with_options).
+    /// See [`append_typed_with`](Self::append_typed_with).
     ///
     /// # Examples
     /// ```
@@ -62,7 +65,8 @@ impl Store {
     /// like.
     ///
     /// # Errors
-    /// See [`append_with_options`](Self::append_with_options).
+    /// As [`append_with_options`](Self::append_with_options); besides, `KindHasOtherName` and `NameHasOtherKind` if the
+    /// kind means something else in this store, `Description` if it cannot be described.
     pub fn append_typed_with(
         &self,
         coordinate: &Coordinate,

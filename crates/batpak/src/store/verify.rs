@@ -1,10 +1,12 @@
 //! Verifying a store: everything in its files against everything else that it says.
 
+use crate::store::kinds_check::KindsCheck;
 use crate::store::part_check::PartChecks;
 use crate::store::part_file::listed;
 use crate::store::read::decode_at;
+use crate::store::status::LEAVES;
 use crate::store::{Head, Store, StoreConfig, StoreError, TornEnd};
-use batpak_core::{Chain, ChainError, EventRef, Frontier, TreeHash};
+use batpak_core::{Chain, ChainError, EventHash, EventRef, Frontier, HashCheck, TreeHash};
 use batpak_segment::{Inspected, Inspection, LogHead, Position, Step};
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -22,7 +24,7 @@ pub enum Subject {
     Event,
     /// A head that a segment names, which is not that of the events before it.
     Head,
-    /// A file of the index. Nothing is lost by it: it is made again from the segments when it is used.
+    /// A file of the index, or that of kinds. Nothing is lost by it: it is made again from the segments when it is used.
     Index,
 }
 
@@ -39,7 +41,7 @@ pub struct Finding {
     /// The sequences of the events that it is about; of an index file those that it is named by. Empty if they are not
     /// known.
     pub events: Range<u64>,
-    /// The file, if it is one of the index.
+    /// The file, if it is one of the index or that of kinds.
     pub file: Option<PathBuf>,
     /// What is wrong, in one line, with its causes.
     pub error: StoreError,
@@ -113,7 +115,8 @@ pub struct ChainReport {
 ///
 /// Verified are: headers, frames, records and their checksums; that sequences have no gap; that segments name each other
 /// and none is missing; the hashes of every event and that it follows the one before in its entity; the heads that
-/// segments name; and that index files are whole and have for each event the row that belongs to it. What a power cut
+/// segments name; that index files are whole and have for each event the row that belongs to it; and that the file of
+/// kinds says what the segments say. What a power cut
 /// took, or somebody who can write the directory and make all of it anew, shows only in the [head](VerifyReport::head),
 /// compared with one that was kept elsewhere.
 ///
@@ -241,8 +244,9 @@ fn run(
     let files = if with_index { listed(config).map_err(|error| unlisted(config, error))? } else { Vec::new() };
     let inspection = Inspection::open(&config.environment, &config.data_dir)?;
     let parts = PartChecks::new(config, inspection.store_id(), files, limit);
+    let kinds = KindsCheck::new(config, inspection.store_id(), with_index && limit == u64::MAX);
     let heads = inspection.heads().into_iter().filter(|(_, head)| head.size <= limit).collect();
-    let mut verifier = Verifier::new(limit, heads, parts, each);
+    let mut verifier = Verifier::new(limit, heads, parts, kinds, each);
     let inspected = inspection.run(|step| verifier.step(step));
     Ok(verifier.finish(inspected))
 }
@@ -263,11 +267,19 @@ struct Verifier<'c, F> {
     /// The sequence of the next event.
     next: u64,
     chains: Chains,
+    /// Those of which hashes are checked together.
+    checks: [HashCheck; 2],
+    /// The event whose hash waits for that of the next one: where it is, and its entity beside it.
+    waiting: Option<Position>,
+    waiting_entity: String,
     /// None once an event is missing.
     tree: Option<Frontier>,
+    /// What is not in the tree yet.
+    leaves: Vec<EventHash>,
     /// Those that were not reached yet.
     heads: VecDeque<(u64, LogHead)>,
     parts: PartChecks<'c>,
+    kinds: KindsCheck<'c>,
     segment: Option<u64>,
     /// Where something was wrong last: segment and offset.
     defect: Option<(Option<u64>, Option<u64>)>,
@@ -280,14 +292,19 @@ struct Verifier<'c, F> {
 }
 
 impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
-    fn new(limit: u64, heads: VecDeque<(u64, LogHead)>, parts: PartChecks<'c>, each: F) -> Self {
+    fn new(limit: u64, heads: VecDeque<(u64, LogHead)>, parts: PartChecks<'c>, kinds: KindsCheck<'c>, each: F) -> Self {
         Self {
             limit,
             next: 0,
             chains: Chains::default(),
+            checks: [HashCheck::new(), HashCheck::new()],
+            waiting: None,
+            waiting_entity: String::new(),
             tree: Some(Frontier::new()),
+            leaves: Vec::with_capacity(LEAVES),
             heads,
             parts,
+            kinds,
             segment: None,
             defect: None,
             is_behind: false,
@@ -301,7 +318,12 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
         match step {
             Step::Record(position, _) if position.sequence >= self.limit => Continue(()),
             Step::Record(position, bytes) => self.record(position, bytes),
+            Step::FrameRecord(position, record_type, body) => match self.kinds.take(position, record_type, body) {
+                Ok(()) => Continue(()),
+                Err(error) => self.find(Finding { segment: self.segment, ..Finding::of(Subject::Segment, error) }),
+            },
             Step::Segment(number) => {
+                self.check_waiting()?;
                 self.segment = Some(number);
                 Continue(())
             }
@@ -317,7 +339,13 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
         }
     }
 
+    /// Tells of a finding, behind what there is to tell of the events before.
     fn find(&mut self, finding: Finding) -> ControlFlow<()> {
+        self.check_waiting()?;
+        self.tell(finding)
+    }
+
+    fn tell(&mut self, finding: Finding) -> ControlFlow<()> {
         self.report.findings += 1;
         (self.each)(finding)
     }
@@ -335,6 +363,7 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
         match decode_at(position, bytes) {
             Ok(event) => self.event(position, &event),
             Err(error) => {
+                self.check_waiting()?;
                 self.tree = None;
                 self.report.events_lost += 1;
                 self.about_event(position, error)
@@ -347,6 +376,7 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
         if std::mem::replace(&mut self.repeats, self.segment) == self.segment {
             return Continue(());
         }
+        self.check_waiting()?;
         let reason = format!("event {} stands behind event {}", position.sequence, self.next - 1);
         let (segment, offset) = (self.segment, Some(position.offset));
         self.about_event(position, StoreError::Corrupt { segment, offset, reason })
@@ -354,6 +384,7 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
 
     /// The events up to `end` were not there.
     fn missing(&mut self, end: u64) -> ControlFlow<()> {
+        self.check_waiting()?;
         let events = self.next..end;
         self.tree = None;
         self.report.events_lost += events.end - events.start;
@@ -366,21 +397,23 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
     fn about_event(&mut self, position: Position, error: StoreError) -> ControlFlow<()> {
         let (segment, offset) = (self.segment, Some(position.offset));
         let events = position.sequence..position.sequence + 1;
-        self.find(Finding { subject: Subject::Event, segment, offset, events, file: None, error })
+        self.tell(Finding { subject: Subject::Event, segment, offset, events, file: None, error })
     }
 
     #[inline]
     fn event(&mut self, position: Position, event: &EventRef<'_>) -> ControlFlow<()> {
         self.report.events += 1;
-        if let Err(error) = self.link(event) {
-            self.about_event(position, error)?;
-        }
-        if let Some(tree) = &mut self.tree {
-            tree.push(&event.event_hash());
-            if self.heads.front().is_some_and(|(_, head)| head.size <= tree.size()) {
+        self.link(position, event)?;
+        if let Some(tree) = &self.tree {
+            self.leaves.push(event.event_hash());
+            let size = tree.size() + self.leaves.len() as u64;
+            if self.heads.front().is_some_and(|(_, head)| head.size <= size) {
                 self.compare_head()?;
+            } else if self.leaves.len() == LEAVES {
+                self.grow_tree();
             }
         }
+        self.kinds.compare(position, event);
         match self.parts.compare(position, event) {
             Some(finding) => self.find(finding),
             None => Continue(()),
@@ -388,25 +421,68 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
     }
 
     /// Verifies that an event follows the one before in its entity. What follows one that is not there is taken as it
-    /// is.
+    /// is. Its hash may be checked only with that of the next event.
     #[inline]
-    fn link(&mut self, event: &EventRef<'_>) -> Result<(), StoreError> {
+    fn link(&mut self, position: Position, event: &EventRef<'_>) -> ControlFlow<()> {
         let chain = match self.chains.get_mut(event.entity()) {
             Some(chain) => chain,
             None => self.chains.entry(event.entity().into()).or_default(),
         };
-        let Err(source) = chain.link(event) else { return Ok(()) };
-        let gap = event.revision().saturating_sub(chain.next_revision());
-        *chain = Chain::after(event.revision(), event.event_hash());
-        if matches!(source, ChainError::Revision { .. }) && (1..=self.report.events_lost).contains(&gap) {
-            self.report.events_unlinked += 1;
-            return Ok(());
+        let check = &mut self.checks[usize::from(self.waiting.is_some())];
+        if let Err(source) = chain.link_later(event, check) {
+            let gap = event.revision().saturating_sub(chain.next_revision());
+            *chain = Chain::after(event.revision(), event.event_hash());
+            self.check_waiting()?;
+            if (1..=self.report.events_lost).contains(&gap) {
+                self.report.events_unlinked += 1;
+                return Continue(());
+            }
+            return self.unchained(position, event.entity(), source);
         }
-        Err(StoreError::Chain { sequence: event.sequence(), entity: event.entity().to_owned(), source })
+        let Some(before) = self.waiting.take() else {
+            self.waiting = Some(position);
+            self.waiting_entity.clear();
+            self.waiting_entity.push_str(event.entity());
+            return Continue(());
+        };
+        let [first, second] = HashCheck::check_both(&mut self.checks);
+        if let Err(source) = first {
+            self.unchained(before, &self.waiting_entity.clone(), source)?;
+        }
+        match second {
+            Ok(()) => Continue(()),
+            Err(source) => self.unchained(position, event.entity(), source),
+        }
+    }
+
+    /// Checks the hash of the event that waits for another one.
+    #[inline]
+    fn check_waiting(&mut self) -> ControlFlow<()> {
+        let Some(position) = self.waiting.take() else { return Continue(()) };
+        match self.checks[0].check() {
+            Ok(()) => Continue(()),
+            Err(source) => self.unchained(position, &self.waiting_entity.clone(), source),
+        }
+    }
+
+    /// An event does not follow the one before in its entity.
+    #[cold]
+    fn unchained(&mut self, position: Position, entity: &str, source: ChainError) -> ControlFlow<()> {
+        let error =
+            StoreError::Chain { sequence: position.sequence, entity: entity.to_owned(), source: Box::new(source) };
+        self.about_event(position, error)
+    }
+
+    fn grow_tree(&mut self) {
+        if let Some(tree) = &mut self.tree {
+            tree.push_all(&self.leaves);
+        }
+        self.leaves.clear();
     }
 
     /// Compares the heads of as many events as there are now.
     fn compare_head(&mut self) -> ControlFlow<()> {
+        self.grow_tree();
         let Some(found) = self.tree.as_ref().map(Head::of) else { return Continue(()) };
         while let Some((number, head)) = self.heads.pop_front_if(|(_, head)| head.size <= found.size) {
             let is_same = head.size < found.size || head.root == *found.root.as_bytes();
@@ -433,6 +509,8 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
 
     /// What can be said once everything was read.
     fn end(&mut self, inspected: Inspected) -> ControlFlow<()> {
+        self.check_waiting()?;
+        self.grow_tree();
         let Inspected { segments, frames, bytes, repair, .. } = inspected;
         self.report.commits = frames;
         self.report.bytes = bytes;
@@ -449,7 +527,12 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
         for finding in self.parts.finish(&segments, self.next) {
             self.find(finding)?;
         }
-        Continue(())
+        // What describes a kind may have been lost with an event, or stood in what is damaged.
+        let is_whole = self.defect.is_none() && self.tree.is_some();
+        match self.kinds.finish(self.next).filter(|_| is_whole) {
+            Some(finding) => self.find(finding),
+            None => Continue(()),
+        }
     }
 }
 

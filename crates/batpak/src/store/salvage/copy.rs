@@ -2,9 +2,10 @@
 
 use super::plan::{Plan, Stub};
 use super::{LOST, Rehashed, SalvageReport};
+use crate::store::kinds::push_description;
 use crate::store::read::decode_at;
 use crate::store::{StoreConfig, StoreError};
-use batpak_core::{Coordinate, EventHash, EventId, EventRef, write_lost};
+use batpak_core::{Coordinate, EventHash, EventId, EventRef, KindDescription, write_lost};
 use batpak_segment::{Frame, Inspection, Log, LogConfig, Position, Step, Unrecovered};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -24,6 +25,7 @@ pub(super) fn copy(from: &StoreConfig, into: &StoreConfig, plan: Plan) -> Result
         frame_bytes: FRAME_BYTES.min(into.segment_max_bytes / 8),
         stubs: plan.stubs,
         proven: plan.proven,
+        described: plan.described,
         next: 0,
         end: plan.end,
         millis: 0,
@@ -47,6 +49,8 @@ struct Copier<'l> {
     frame_bytes: u64,
     stubs: BTreeMap<u64, Stub>,
     proven: BTreeSet<u64>,
+    /// What describes the kinds: it stands beside the first event.
+    described: Vec<KindDescription>,
     next: u64,
     end: u64,
     /// The millisecond in the last id.
@@ -138,6 +142,9 @@ impl Copier<'_> {
 
     /// Adds the record that `write` appends.
     fn put<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> Result<T, StoreError> {
+        for description in self.described.drain(..) {
+            push_description(&mut self.frame, &description)?;
+        }
         let Ok(written) = self.frame.push_with(|out| Ok::<_, Infallible>(write(out)));
         self.next += 1;
         if self.frame.encoded_len() >= self.frame_bytes {

@@ -56,7 +56,7 @@ pub struct SalvageReport {
 ///
 /// An event is saved if its checksum is right and its hash follows from the event before it in its entity, as far as
 /// that one is there; with a wrong checksum it is saved if its hash follows. All saved events keep their sequence, id,
-/// revision, time and content.
+/// revision, time and content. What describes [kinds](Store::kinds) and can be read is saved, too.
 ///
 /// In the place of each lost event stands a stub, as of an event that was dropped: reading it says `Erased`. Its scope is
 /// [`LOST`] and its entity the one that misses a revision there, or also `LOST` where no later event tells; then its

@@ -2,9 +2,10 @@
 
 use super::{LOST, Lost};
 use crate::store::error::in_one_line;
+use crate::store::kinds::{Table, description_in};
 use crate::store::read::decode_at;
 use crate::store::{StoreConfig, StoreError};
-use batpak_core::{Chain, ChainError, EventHash, EventRef};
+use batpak_core::{Chain, ChainError, EventHash, EventRef, KindDescription};
 use batpak_segment::{Inspection, LogError, Position, Step};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
@@ -26,6 +27,8 @@ pub(super) struct Plan {
     pub(super) stubs: BTreeMap<u64, Stub>,
     /// Events that are saved though their checksum is wrong.
     pub(super) proven: BTreeSet<u64>,
+    /// What describes the kinds.
+    pub(super) described: Vec<KindDescription>,
     /// One past the last event that is saved.
     pub(super) end: u64,
     pub(super) lost: Vec<Lost>,
@@ -87,6 +90,7 @@ struct Planner {
     known: BTreeMap<u64, Stub>,
     /// Events with a wrong checksum whose hash follows.
     proven: BTreeSet<u64>,
+    kinds: Table,
     segment: Option<u64>,
     /// Where something was wrong last.
     defect: Option<Lost>,
@@ -101,6 +105,12 @@ impl Planner {
             Step::Record(position, bytes) => self.record(position, bytes),
             Step::Broken(position, bytes) => self.broken(position, bytes),
             Step::Defect(error) => self.defect(error),
+            Step::FrameRecord(position, record_type, body) => {
+                // One that cannot be read is as one that is not there: the next typed event of the kind describes it.
+                if let Ok(Some(described)) = description_in(position, record_type, body) {
+                    self.kinds.add(described);
+                }
+            }
         }
     }
 
@@ -193,7 +203,7 @@ impl Planner {
             if !is_gap || !may_follow_lost || gap > lost_events - stream.lost_before {
                 let (sequence, entity) = (event.sequence(), event.entity().to_owned());
                 self.claim(event);
-                return Err(StoreError::Chain { sequence, entity, source });
+                return Err(StoreError::Chain { sequence, entity, source: Box::new(source) });
             }
             self.follow_lost(event);
         }
@@ -240,7 +250,8 @@ impl Planner {
             self.lost.push(Lost { first: self.next, ..lost });
         }
         let stubs = self.place()?;
-        Ok(Plan { stubs, proven: self.proven, end: self.next, lost: self.lost })
+        let described = self.kinds.before(u64::MAX).map(|described| described.description.clone()).collect();
+        Ok(Plan { stubs, proven: self.proven, described, end: self.next, lost: self.lost })
     }
 
     /// Finds a place for each missing event among those that are lost. Where there is a way to place them all, taking at

@@ -75,8 +75,8 @@ fn head(entry: &Entry) -> String {
 
 /// The first payload that cannot be read, and why.
 fn first_unreadable<T: EventPayload>(entry: &Entry) -> Option<String> {
-    let reads = entry.samples.iter().map(|sample| (sample, T::decode(entry.kind, entry.version, sample).err()));
-    let (sample, error) = reads.filter_map(|(sample, error)| Some((sample, error?))).next()?;
+    let mut reads = entry.samples.iter().map(|sample| (sample, T::decode(entry.kind, entry.version, sample).err()));
+    let (sample, error) = reads.find_map(|(sample, error)| Some((sample, error?)))?;
     let shown = payload_to_json(sample).map_or_else(|_| format!("{sample:02x?}"), |value| value.to_string());
     let shown: String = shown.chars().take(SHOWN_MAX).collect();
     let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);

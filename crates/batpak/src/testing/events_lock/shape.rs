@@ -35,11 +35,15 @@ fn add(shape: &mut Shape, path: &str, value: &Value) {
         Value::Number(_) => "number",
         Value::String(_) => "string",
         Value::Array(items) => {
-            items.iter().for_each(|item| add(shape, &format!("{path}[]"), item));
+            for item in items {
+                add(shape, &format!("{path}[]"), item);
+            }
             "list"
         }
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| add(shape, &field(path, name), value));
+            for (name, value) in fields {
+                add(shape, &field(path, name), value);
+            }
             "struct or map"
         }
     };
