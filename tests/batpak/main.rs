@@ -19,6 +19,7 @@ mod filters;
 mod fixtures;
 mod follow;
 mod freezing;
+mod guide;
 mod gates;
 mod histories;
 mod idempotency;

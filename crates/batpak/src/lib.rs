@@ -60,3 +60,12 @@ pub use event_payload::{EventPayload, KindInfo, PayloadError};
 #[doc = include_str!("../../../README.md")]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The programs of the guide are those of the examples, as `guide.rs` among the tests compares; here they are run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/MIGRATING.md")]
+#[doc = concat!("```\n", include_str!("../examples/audit.rs"), "\n```")]
+#[doc = concat!("```\n", include_str!("../examples/ledger.rs"), "\n```")]
+#[doc = concat!("```\n", include_str!("../examples/schema.rs"), "\n```")]
+#[doc = concat!("```\n", include_str!("../examples/seats.rs"), "\n```")]
+struct Guide;
