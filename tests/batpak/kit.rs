@@ -48,7 +48,7 @@ fn what_was_appended_is_compared() {
     assert_eq!(returned, 7);
     kit.when(|store| replace(store, &seat, "bob")).then_events(&[(&seat, Seat::Left), (&seat, taken("bob"))]);
     kit.when(|store| replace(store, &seat, "eve"))
-        .then_json(&[(&seat, OTHER_KIND, json!(null)), (&seat, KIND, json!("eve"))]);
+        .then_json(&[(&seat, OTHER_KIND, json!([])), (&seat, KIND, json!("eve"))]);
     kit.when(|store| store.try_stream("seat:4")).then_nothing();
     assert_eq!(kit.store().stream("seat:4").len(), 5);
 }

@@ -9,6 +9,7 @@ mod floor;
 mod gates;
 mod measure;
 
+use std::cell::RefCell;
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -135,7 +136,7 @@ impl Writer {
         self.next += events;
     }
 
-    fn append_each(&mut self, events: u32, append: impl Fn(&Store, &Coordinate) -> Result<AppendReceipt, StoreError>) {
+    fn append_each(&mut self, events: u32, append: &dyn Fn(&Store, &Coordinate) -> Result<AppendReceipt, StoreError>) {
         for number in self.next..self.next + events {
             append(&self.store, self.coordinate(number)).expect("it is appended");
         }
@@ -199,14 +200,12 @@ fn a_typed_append_costs_what_an_untyped_one_costs() {
     let _alone = alone();
     let paid = order_paid();
     let variant = OrderEvent::Paid(paid.clone());
+    let dir = directory();
+    // One store for all: what its disk does is the same for both.
+    let writer = RefCell::new(Writer::open(dir.path()));
     let of_untyped = |append: &dyn Fn(&Store, &Coordinate) -> Result<AppendReceipt, StoreError>| {
-        let dir = directory();
-        let [mut untyped, mut typed] = ["untyped", "typed"].map(|name| Writer::open(dir.path().join(name)));
-        of_floor(
-            200,
-            || untyped.append_each(500, |store, coordinate| store.append(coordinate, KIND, &paid)),
-            || typed.append_each(500, append),
-        )
+        let untyped = |store: &Store, coordinate: &Coordinate| store.append(coordinate, KIND, &paid);
+        of_floor(2000, || writer.borrow_mut().append_each(50, &untyped), || writer.borrow_mut().append_each(50, append))
     };
     let figures = Figures {
         of_struct: of_untyped(&|store, coordinate| store.append_typed(coordinate, &paid)),
