@@ -37,7 +37,7 @@ impl Projection for Spent {
 
     fn apply(&mut self, event: &Event<AgentEvent>) {
         if let AgentEvent::ToolCalled { cents, .. } = event.payload() {
-            self.0 += cents;
+            self.0 = self.0.saturating_add(*cents);
         }
     }
 }
@@ -59,9 +59,9 @@ fn budget(write: &WriteContext<'_>) -> Result<(), Denial> {
     let mut wanted = 0;
     for event in write.staged() {
         if let Some(AgentEvent::ToolCalled { cents, .. }) = event.typed()? {
-            wanted += cents;
+            wanted = cents.saturating_add(wanted);
             let Spent(spent) = write.project(event.coordinate().entity())?.unwrap_or_default();
-            if spent + wanted > BUDGET_CENTS {
+            if spent.saturating_add(wanted) > BUDGET_CENTS {
                 let message = format!("{spent} of {BUDGET_CENTS} cents are spent, {wanted} more are too many");
                 return Err(Denial::new("budget", message).with_context("spent", spent.to_string()));
             }

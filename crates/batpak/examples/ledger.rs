@@ -58,9 +58,12 @@ impl Projection for Balances {
     }
 }
 
+/// A sum of several million of them still fits into a balance.
+const AMOUNT_MAX_CENTS: i64 = 1_000_000_000_000;
+
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
-    #[error("{0} cents are no amount")]
+    #[error("{0} cents: at least 1 and at most {AMOUNT_MAX_CENTS} are an amount")]
     Amount(i64),
     #[error("there are {balance} cents, {cents} are wanted")]
     Overdrawn { balance: i64, cents: i64 },
@@ -70,9 +73,9 @@ type Done = Result<Vec<AppendReceipt>, DecideError<Refusal>>;
 
 fn covered(balance: i64, cents: i64) -> Result<(), Refusal> {
     match cents {
-        ..=0 => Err(Refusal::Amount(cents)),
-        _ if cents > balance => Err(Refusal::Overdrawn { balance, cents }),
-        _ => Ok(()),
+        1..=AMOUNT_MAX_CENTS if cents <= balance => Ok(()),
+        1..=AMOUNT_MAX_CENTS => Err(Refusal::Overdrawn { balance, cents }),
+        _ => Err(Refusal::Amount(cents)),
     }
 }
 
@@ -108,6 +111,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     deposit(&store, &ann, 500)?;
     let withdrawn = withdraw(&store, &ann, 200)?;
     let moved = transfer(&store, &ann, &bob, 300)?;
+    assert!(matches!(deposit(&store, &ann, -5), Err(DecideError::Refused(Refusal::Amount(-5)))));
     let refused = withdraw(&store, &ann, 1);
     assert!(matches!(refused, Err(DecideError::Refused(Refusal::Overdrawn { balance: 0, cents: 1 }))));
 
