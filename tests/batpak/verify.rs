@@ -2,6 +2,7 @@
 
 use crate::fixtures::{DIR, Machine, append, at, closed, filled, segment};
 use batpak::store::{Finding, Store, StoreConfig, StoreError, Subject, VerifyReport, verify};
+use batpak::testing::{Fault, FaultyFileSystem, When};
 use serde_json::json;
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -259,4 +260,51 @@ fn a_torn_end_is_told_and_is_no_finding() {
     assert!(torn.offset < len as u64 && torn.bytes > 0);
     assert_eq!(died.contents().len(), died.files.files().len());
     assert!(DIR.starts_with('/'));
+}
+
+/// What cannot be read for once is told as such before anything else, and is no damage: also of a segment that was made
+/// ahead, which says whether the one before it has to be complete.
+#[test]
+fn an_error_at_any_call_is_told_first() {
+    let left = with_a_segment_made_ahead();
+    let mut heard = 0;
+    for call in 1.. {
+        let files = left.after_kill();
+        files.plan(When::Call(call), Fault::Once(std::io::ErrorKind::Other));
+        let mut first = None;
+        let report = verify(faulty(&files), |finding| {
+            // Of a file of the index it is said that it is of no use.
+            let is_derived = finding.subject == Subject::Index && finding.error.to_string().contains("other error");
+            first.get_or_insert((finding.error, is_derived));
+            Continue(())
+        });
+        if files.errors() == 0 {
+            assert!(report.is_ok_and(|report| report.is_intact() && report.events == 9) && heard > 10, "{heard}");
+            return;
+        }
+        let told = report.err().map(|error| (error, false)).or(first);
+        // What could be read the second time is not told.
+        let is_right = |(told, is_derived): &_| *is_derived || matches!(told, StoreError::Io { .. });
+        assert!(told.as_ref().is_none_or(is_right), "call {call}: {told:?}");
+        heard += u32::from(told.is_some());
+    }
+}
+
+fn faulty(files: &FaultyFileSystem) -> StoreConfig {
+    StoreConfig::new(DIR).with_environment(files.environment()).with_segment_max_bytes(4096).without_threads()
+}
+
+/// What the death of a process leaves whose active segment was so full that the next one was made.
+fn with_a_segment_made_ahead() -> FaultyFileSystem {
+    let files = FaultyFileSystem::new();
+    let store = Store::open(faulty(&files)).expect("open");
+    for n in 0..9 {
+        append(&store, &at("a", "x"), &json!({"n": n, "text": "x".repeat(300)}));
+        store.sync_as_due().expect("sync");
+    }
+    let left = files.after_kill();
+    let segments = left.contents().into_iter().filter(|(path, _)| path.extension().is_some_and(|it| it == "fbat"));
+    let newest = segments.max_by(|one, other| one.0.cmp(&other.0)).expect("a segment");
+    assert!(newest.1[256..].iter().all(|byte| *byte == 0), "{:?} was begun", newest.0);
+    left
 }

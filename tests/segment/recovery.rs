@@ -152,6 +152,31 @@ fn a_torn_link_is_written_again_and_what_follows_it_is_cut() {
     assert_eq!(repair.torn, None);
 }
 
+/// What was read of a sealed segment is written again before an empty one behind it is used; what was not read, because
+/// it stands behind damage, must not be cut by that.
+#[test]
+fn damage_in_a_sealed_segment_before_a_torn_link_is_told_and_nothing_is_changed() {
+    for synced in [false, true] {
+        let fs = FaultyFileSystem::new();
+        let (log, _) = open(&fs, DIRECT);
+        let damaged = log.append(b"damaged").unwrap();
+        if synced {
+            log.sync().unwrap();
+        }
+        append(&log, &[b"behind it"]);
+        log.rotate().unwrap();
+        append(&log, &[b"behind the link"]);
+        let fs = fs.after_kill();
+        flip(&fs, 0, damaged.offset + 9);
+        flip(&fs, 1, 300);
+        let before = fs.contents();
+        let error = open_in(&fs.environment(), DIRECT).unwrap_err();
+        let frame = damaged.offset - 40;
+        assert!(matches!(error, LogError::Damaged { segment: 0, offset, .. } if offset == frame), "{error}");
+        assert_eq!(fs.contents(), before);
+    }
+}
+
 #[test]
 fn a_segment_without_a_seal_before_one_that_holds_frames_is_damage() {
     let fs = FaultyFileSystem::new();

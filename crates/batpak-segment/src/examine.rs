@@ -69,6 +69,8 @@ pub(crate) fn examine(
             let active = reading.active(previous, previous_handle, scan, &expected)?;
             return Ok(Found { sealed, active, unsynced: None, spare: Some(last.clone()) });
         }
+        // It is rewritten as it was read.
+        whole(previous, &scan)?;
         unsynced = Some((previous.clone(), scan));
     }
     let (sealed, expected) = check_sealed(env, before, expected)?;
@@ -280,14 +282,19 @@ fn complete(env: &Environment, file: &SegmentFile) -> Result<Complete, LogError>
 fn scan_complete(env: &Environment, segment: &SegmentFile) -> Result<Complete, LogError> {
     let path = &segment.path;
     let file = env.file_system.open(path, OpenMode::Read).map_err(LogError::io("open", path))?;
-    let Scan { chain, end, .. } = scan(&*file, segment)?;
-    let damage = match end {
+    whole(segment, &scan(&*file, segment)?)
+}
+
+/// What a segment says that was read and has to end in a seal, with nothing behind it.
+fn whole(segment: &SegmentFile, scan: &Scan) -> Result<Complete, LogError> {
+    let chain = &scan.chain;
+    let damage = match scan.end {
         End::Clean => Damage::NoSeal,
         End::Damaged(damage) => damage,
         End::Torn { .. } => Damage::NoFrame,
-        End::Unknown(record_type) => return Err(unknown_frame_record(path, record_type)),
+        End::Unknown(record_type) => return Err(unknown_frame_record(&segment.path, record_type)),
     };
-    match (chain.link, chain.seal(), end) {
+    match (chain.link, chain.seal(), scan.end) {
         (Some(link), Some((seal, seal_crc)), End::Clean) => Ok(Complete { link, seal, seal_crc, len: chain.at }),
         _ => Err(LogError::Damaged { segment: segment.header.number, offset: chain.at, damage }),
     }

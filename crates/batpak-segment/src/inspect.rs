@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow::{self, Continue};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What is met by who goes through a log past damage.
 #[derive(Debug)]
@@ -166,19 +167,17 @@ impl Inspection {
         self.segments.extend(found.into_iter().filter(is_next));
     }
 
-    /// Whether a segment may be the one that is written to: the last one, or the one before one that holds nothing.
-    fn may_be_open(&self, index: usize) -> bool {
+    /// Whether a segment may be the one that is written to: the last one, or the one before one that holds nothing. If
+    /// the one behind cannot be read, that is no damage of this one.
+    fn may_be_open(&self, index: usize) -> Result<bool, LogError> {
         match &self.segments[index + 1..] {
-            [] => true,
-            [next] => next.is_whole && self.is_empty(next),
-            _ => false,
+            [] => Ok(true),
+            [next] if next.is_whole => {
+                let opened = self.env.file_system.open(&next.path, OpenMode::Read);
+                opened.map(|opened| Walk::is_empty(past_errors(opened))).map_err(LogError::io("open", &next.path))
+            }
+            _ => Ok(false),
         }
-    }
-
-    /// Whether nothing but zeros follows the header.
-    fn is_empty(&self, file: &SegmentFile) -> bool {
-        let opened = self.env.file_system.open(&file.path, OpenMode::Read);
-        opened.is_ok_and(|opened| Walk::is_empty(past_errors(opened)))
     }
 
     fn run_segment<F: FnMut(Step<'_>) -> Flow>(&self, index: usize, so_far: &mut SoFar, each: &mut F) -> Flow {
@@ -191,13 +190,19 @@ impl Inspection {
             }
         };
         let len = opened.len().unwrap_or(0);
-        let segment = Segment::active(file, Link::default());
-        let mut walk = Walk::new(&segment, opened);
-        let may_be_open = self.may_be_open(index);
-        let is_spare = index > 0 && !so_far.is_sealed && so_far.is_open && self.is_empty(file);
+        let is_spare = index > 0 && !so_far.is_sealed && so_far.is_open && Walk::is_empty(Arc::clone(&opened));
         if is_spare {
             return Continue(());
         }
+        let segment = Segment::active(file, Link::default());
+        let mut walk = Walk::new(&segment, opened);
+        let may_be_open = match self.may_be_open(index) {
+            Ok(may_be_open) => may_be_open,
+            Err(error) => {
+                each(Step::Defect(error))?;
+                true
+            }
+        };
         let (mut looked_again, mut first_look) = (false, None);
         let ending = loop {
             let ending = match walk.run(may_be_open, so_far.sequence, each)? {

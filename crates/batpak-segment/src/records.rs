@@ -1,7 +1,7 @@
 //! All records of a log in order, or what stands beside them.
 
-use crate::catalog::Catalog;
-use crate::error::LogError;
+use crate::catalog::{Catalog, Segment};
+use crate::error::{Damage, LogError};
 use crate::frame::FrameRef;
 use crate::layout::{self, FRAME_HEADER_LEN, ITEM_HEADER_LEN, SEGMENT_HEADER_LEN};
 use crate::reader::{LogReader, Position, Record};
@@ -68,6 +68,7 @@ impl Frames {
             let taken = if self.seen { chain.take_seen(bytes, id) } else { chain.take(bytes, id) };
             taken.map_err(|stop| stop.into_error(&segment.path, segment.header.number, at))?;
             if let Last::Seal(..) = chain.last {
+                check_end(segment, chain, at)?;
                 self.index += 1;
                 self.open = None;
             } else if at > SEGMENT_HEADER_LEN as u64 {
@@ -101,6 +102,15 @@ impl Frames {
             _ => self.window.from(at),
         }
     }
+}
+
+/// A seal ends its segment: what stands behind another one would be left out.
+fn check_end(segment: &Segment, chain: &Chain, offset: u64) -> Result<(), LogError> {
+    if segment.sealed_len == Some(chain.at) {
+        return Ok(());
+    }
+    let damage = Damage::FrameRecord { record_type: layout::SEAL_TYPE };
+    Err(LogError::Damaged { segment: segment.header.number, offset, damage })
 }
 
 /// The records of a log in order.

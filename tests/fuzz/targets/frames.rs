@@ -105,14 +105,17 @@ pub(super) struct End {
     pub(super) at: u64,
     id: [u8; 16],
     previous: u32,
+    /// Unknown before the first frame.
     sequence: Option<u64>,
+    /// Whether the last frame is a seal, which nothing continues.
+    is_sealed: bool,
 }
 
 /// The records of all frames that continue each other from the header on, and where they end.
 pub(super) fn read_all(file: &[u8]) -> (Vec<Found>, End) {
     let previous = file.get(252..256).map_or(0, |bytes| u32_at(bytes, 0));
     let id = file.get(16..32).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
-    let start = End { at: 256, id, previous, sequence: None };
+    let start = End { at: 256, id, previous, sequence: None, is_sealed: false };
     read_from(file.get(256..).unwrap_or_default(), start)
 }
 
@@ -141,7 +144,7 @@ fn read_frame(bytes: &[u8], end: End) -> Option<(Vec<Found>, usize, End)> {
     if u64_at(header, 24) > end.at {
         return None;
     }
-    let (mut at, mut crcs, mut found) = (FRAME_HEADER_LEN, Vec::new(), Vec::new());
+    let (mut at, mut crcs, mut found, mut beside) = (FRAME_HEADER_LEN, Vec::new(), Vec::new(), Vec::new());
     for item in 0..u64::from(records) + u64::from(typed) {
         let head = frame.get(at..at + 8)?;
         let content = frame.get(at + 8..(at + 8).checked_add(u32_at(head, 0) as usize)?)?;
@@ -151,15 +154,46 @@ fn read_frame(bytes: &[u8], end: End) -> Option<(Vec<Found>, usize, End)> {
         }
         if item < records.into() {
             found.push((position, end.at + at as u64, content.to_vec()));
+        } else {
+            beside.push(content);
         }
         crcs.extend_from_slice(&head[4..8]);
         at += 8 + content.len();
     }
     let all = [&frame[..8], &frame[12..FRAME_HEADER_LEN], &crcs, &end.id, &end.at.to_le_bytes()].concat();
     let padded = len - at < 8 && frame[at..].iter().all(|byte| *byte == 0);
-    let next =
-        End { at: end.at + len as u64, previous: crc, sequence: Some(first.saturating_add(records.into())), ..end };
+    let is_sealed = beside_records(&beside, header, end)?;
+    let sequence = Some(first.saturating_add(records.into()));
+    let next = End { at: end.at + len as u64, previous: crc, sequence, is_sealed, ..end };
     (padded && crc32c::crc32c(&all) == crc).then_some((found, len, next))
+}
+
+/// Whether the frame records of a frame make it a seal; nothing if they may not stand where `end` is.
+fn beside_records(beside: &[&[u8]], header: &[u8], end: End) -> Option<bool> {
+    let (first, mark) = (header[16..24].to_vec(), u64_at(header, 24));
+    let is_alone = u32_at(header, 32) == 0 && beside.len() == 1;
+    let is_first = end.sequence.is_none();
+    if end.is_sealed || is_first && !is_alone {
+        return None;
+    }
+    let mut is_sealed = false;
+    for content in beside {
+        let (head, body) = content.split_at_checked(4)?;
+        let is_link = is_alone && is_first && body.len() == 48 && body.starts_with(&first);
+        let is_seal = is_alone && !is_first && body.len() == 32 && body[16..].starts_with(&first);
+        let is_mark = is_alone && !is_first && mark == end.at;
+        let is_right = match u32_at(content, 0) & 0xFFFF {
+            1 => is_link,
+            2 => is_seal,
+            3 => is_mark || head[2] & 1 == 0,
+            _ => head[2] & 1 == 0,
+        };
+        if !is_right || is_first && !is_link {
+            return None;
+        }
+        is_sealed |= head.starts_with(&[2, 0]);
+    }
+    Some(is_sealed)
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {

@@ -336,7 +336,7 @@ fn item_of(facts: &Facts, payload: &Value, expected: Option<u64>) -> BatchAppend
 }
 
 fn check_repeated(known: &Known, facts: &Facts, payload: &Value, result: Result<AppendReceipt, StoreError>) {
-    let same = known.facts.kind == facts.kind && known.facts.coordinate.entity() == facts.coordinate.entity();
+    let same = known.facts.kind == facts.kind && known.facts.coordinate == facts.coordinate;
     match result {
         Ok(receipt) => {
             assert!(same && receipt.replayed());

@@ -172,16 +172,16 @@ impl Case {
 
     fn check(&self) {
         let beside = LogReader::open(&self.world.environment(), Path::new(DIR), 1);
-        let beside = beside.map(|reader| reader.records(0).collect::<Result<Vec<Record>, LogError>>());
-        if let Ok(Ok(records)) = &beside {
-            self.check_records(records);
+        let beside = beside.map(|reader| (reader.records(0).collect::<Result<Vec<Record>, LogError>>(), reader));
+        if let Ok((Ok(records), reader)) = &beside {
+            self.check_records(records, reader.end_sequence());
         }
         let opened = open(&self.world);
         assert!(opened.is_ok() || self.whole.is_none(), "{:?}", opened.err());
         let Ok((log, repair)) = opened else { return };
         assert!(self.whole.is_none() || repair.torn.is_none(), "{repair:?}");
         let Some(records) = self.read(&log) else { return };
-        if let Ok(Ok(beside)) = beside {
+        if let Ok((Ok(beside), _)) = beside {
             assert_eq!(beside, records, "who only reads sees what a writer finds");
         }
         // After a close only the end is looked at: damage that holds no record is met by nobody but a full scan.
@@ -209,7 +209,7 @@ impl Case {
         if failed.is_some() {
             return None;
         }
-        self.check_records(&records);
+        self.check_records(&records, log.next_sequence());
         Some(records)
     }
 
@@ -222,8 +222,10 @@ impl Case {
         }
     }
 
-    fn check_records(&self, records: &[Record]) {
+    /// They are all of those below `end`.
+    fn check_records(&self, records: &[Record], end: u64) {
         self.check_prefix(records);
+        assert_eq!(records.len() as u64, end, "none is left out without a word");
         assert!(self.whole.is_none_or(|whole| whole == records.len() as u64), "{} records", records.len());
     }
 

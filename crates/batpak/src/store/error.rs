@@ -27,8 +27,8 @@ pub enum StoreError {
         /// there is none.
         newest: Option<EventId>,
     },
-    /// The idempotency key belongs to an event of another entity or kind.
-    #[error("idempotency key {key:#034x} is that of event {event}, which has another entity or kind")]
+    /// The idempotency key belongs to an event of another entity, scope or kind.
+    #[error("idempotency key {key:#034x} is that of event {event}, which has another entity, scope or kind")]
     KeyReused {
         /// The key.
         key: u128,
