@@ -111,17 +111,21 @@ impl Store {
     ///     }
     /// }
     ///
+    /// #[derive(Debug, thiserror::Error)]
+    /// #[error("it would be overdrawn")]
+    /// struct Overdrawn;
+    ///
     /// let dir = tempfile::tempdir()?;
     /// let store = Store::open(dir.path())?;
     /// let account = Coordinate::new("account:7", "bank")?;
     /// let pay = |cents: i64| {
     ///     store.decide(&account, |balance: &Balance| {
-    ///         if balance.0 + cents < 0 { Err("overdrawn") } else { Ok([Paid(cents)]) }
+    ///         if balance.0 + cents < 0 { Err(Overdrawn) } else { Ok([Paid(cents)]) }
     ///     })
     /// };
     /// pay(500)?;
     /// assert_eq!(pay(-200)?[0].revision, 1);
-    /// assert!(matches!(pay(-301), Err(DecideError::Refused("overdrawn"))));
+    /// assert!(matches!(pay(-301), Err(DecideError::Refused(Overdrawn))));
     /// # store.close()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
