@@ -305,6 +305,6 @@ fn with_a_segment_made_ahead() -> FaultyFileSystem {
     let left = files.after_kill();
     let segments = left.contents().into_iter().filter(|(path, _)| path.extension().is_some_and(|it| it == "fbat"));
     let newest = segments.max_by(|one, other| one.0.cmp(&other.0)).expect("a segment");
-    assert!(newest.1[256..].iter().all(|byte| *byte == 0), "{:?} was begun", newest.0);
+    assert!(newest.1[256..].iter().all(|byte| *byte == 0), "{} was begun", newest.0.display());
     left
 }
