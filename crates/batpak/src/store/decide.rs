@@ -179,7 +179,8 @@ impl Store {
     }
 
     /// Runs `act` on a new transaction and commits it; again if something that it read has changed meanwhile, 100 times at
-    /// most. What `act` does besides is done again, too.
+    /// most. What `act` does besides is done again, too. It reads what it appended itself when it is called again after a
+    /// crash, before any idempotency key is looked at: whether that was its own has to be told from what it reads.
     ///
     /// # Errors
     /// `Refused` with the error that `act` returned: nothing is appended then. `Overtaken`; `Store` with what the commit

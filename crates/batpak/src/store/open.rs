@@ -90,8 +90,8 @@ impl Store {
     /// # Errors
     /// `Locked` if another writer holds it; `ReadOnlyDirectory`; `InvalidOption`; `Corrupt` if something that had been
     /// durable is missing or changed, with segment and offset: nothing is changed then. `KindHasOtherName` and
-    /// `NameHasOtherKind` if an [event of the program](StoreConfig::events) means something else in the store: nothing is
-    /// changed either. `OlderCrate`, `ForeignFile`, `Unsupported`; `Io`.
+    /// `NameHasOtherKind` if an event that was named by [`with_events`](StoreConfig::with_events) means something else in the
+    /// store: nothing is changed either. `OlderCrate`, `ForeignFile`, `Unsupported`; `Io`.
     ///
     /// # Examples
     /// ```
