@@ -129,6 +129,7 @@ fn wait_until_frozen(store: &Store) {
         }
         std::thread::sleep(Duration::from_millis(1));
     }
+    panic!("what was to be frozen is not frozen");
 }
 
 fn spec(number: u8) -> Spec {
