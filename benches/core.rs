@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up cannot be measured")]
 
 use batpak_core::{
-    Assigned, Coordinate, EventHash, EventHeader, EventId, EventKind, EventRef, Fields, Frontier, RecordDraft, Region,
-    Timestamp,
+    Assigned, Chain, Coordinate, EventHash, EventHeader, EventId, EventKind, EventRef, Fields, Frontier, HashCheck,
+    RecordDraft, Region, Timestamp,
 };
 use divan::{Bencher, black_box, counter::ItemsCount};
 
@@ -141,6 +141,21 @@ fn verify(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(1_u8)).bench(|| black_box(event).verify(black_box(&place().previous)));
 }
 
+/// The same for two events at once.
+#[divan::bench]
+fn verify_two(bencher: Bencher<'_, '_>) {
+    let record = record(&plain(&coordinate()), 68);
+    let event = EventRef::decode(&record).unwrap();
+    let before = Chain::after(place().revision - 1, place().previous);
+    let mut checks = [HashCheck::new(), HashCheck::new()];
+    bencher.counter(ItemsCount::new(2_u8)).bench_local(|| {
+        for check in &mut checks {
+            before.clone().link_later(black_box(&event), check).unwrap();
+        }
+        HashCheck::check_both(&mut checks)
+    });
+}
+
 #[divan::bench]
 fn match_region(bencher: Bencher<'_, '_>) {
     let record = record(&rich(&coordinate()), 68);
@@ -158,4 +173,11 @@ fn new_coordinate(bencher: Bencher<'_, '_>) {
 fn push_to_merkle_tree(bencher: Bencher<'_, '_>) {
     let mut tree = Frontier::new();
     bencher.counter(ItemsCount::new(1_u8)).bench_local(|| tree.push(black_box(&EventHash::GENESIS)));
+}
+
+#[divan::bench]
+fn push_many_to_merkle_tree(bencher: Bencher<'_, '_>) {
+    let mut tree = Frontier::new();
+    let leaves = [EventHash::GENESIS; 1024];
+    bencher.counter(ItemsCount::new(leaves.len())).bench_local(|| tree.push_all(black_box(&leaves)));
 }

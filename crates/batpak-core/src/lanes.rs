@@ -4,22 +4,24 @@
 
 #![expect(unsafe_code, reason = "instructions that not every processor has")]
 
+use crate::sha256::START;
 use sha2::block_api::compress256;
 
 const BLOCK: usize = 64;
 
-/// Takes in all blocks of two messages, which need not be as many.
+/// The states behind all blocks of two messages, which need not be as many.
 #[inline]
-pub(crate) fn compress_both(states: &mut [[u32; 8]; 2], blocks: [&[[u8; BLOCK]]; 2]) {
+pub(crate) fn compress_both(blocks: [&[[u8; BLOCK]]; 2]) -> [[u32; 8]; 2] {
     let both = blocks[0].len().min(blocks[1].len());
     let (first, rest_of_first) = blocks[0].split_at(both);
     let (second, rest_of_second) = blocks[1].split_at(both);
-    compress_equal(states, first, second);
+    let mut states = compress_equal(first, second);
     for (state, rest) in states.iter_mut().zip([rest_of_first, rest_of_second]) {
         if !rest.is_empty() {
             compress256(state, rest);
         }
     }
+    states
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -27,69 +29,88 @@ cpufeatures::new!(has_sha, "sha", "sse2", "ssse3", "sse4.1");
 
 /// The same for as many blocks of each.
 #[inline]
-fn compress_equal(states: &mut [[u32; 8]; 2], first: &[[u8; BLOCK]], second: &[[u8; BLOCK]]) {
+fn compress_equal(first: &[[u8; BLOCK]], second: &[[u8; BLOCK]]) -> [[u32; 8]; 2] {
     #[cfg(target_arch = "x86_64")]
     if has_sha::get() {
         // SAFETY: the processor has every instruction that the function is compiled for: `has_sha` names the same
         // ones. Nothing else is asked of who calls it; it takes no pointers.
-        return unsafe { x86_64::compress(states, first, second) };
+        return unsafe { x86_64::compress(first, second) };
     }
+    let mut states = [START; 2];
     compress256(&mut states[0], first);
     compress256(&mut states[1], second);
+    states
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64 {
     use super::BLOCK;
     use crate::layout;
+    use crate::sha256::START;
     use core::arch::x86_64::{
         __m128i, _mm_add_epi32, _mm_alignr_epi8, _mm_extract_epi32, _mm_set_epi32, _mm_set_epi64x,
         _mm_sha256msg1_epu32, _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32, _mm_shuffle_epi8, _mm_shuffle_epi32,
     };
 
-    /// FIPS 180-4, section 4.2.2: what is added in each round, in groups of four rounds.
-    const ADDED: [[u32; 4]; 16] = [
-        [0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5],
-        [0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5],
-        [0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3],
-        [0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174],
-        [0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc],
-        [0x2de9_2c6f, 0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da],
-        [0x983e_5152, 0xa831_c66d, 0xb003_27c8, 0xbf59_7fc7],
-        [0xc6e0_0bf3, 0xd5a7_9147, 0x06ca_6351, 0x1429_2967],
-        [0x27b7_0a85, 0x2e1b_2138, 0x4d2c_6dfc, 0x5338_0d13],
-        [0x650a_7354, 0x766a_0abb, 0x81c2_c92e, 0x9272_2c85],
-        [0xa2bf_e8a1, 0xa81a_664b, 0xc24b_8b70, 0xc76c_51a3],
-        [0xd192_e819, 0xd699_0624, 0xf40e_3585, 0x106a_a070],
-        [0x19a4_c116, 0x1e37_6c08, 0x2748_774c, 0x34b0_bcb5],
-        [0x391c_0cb3, 0x4ed8_aa4a, 0x5b9c_ca4f, 0x682e_6ff3],
-        [0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208],
-        [0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2],
+    /// FIPS 180-4, section 4.2.2: what is added in each round, by four rounds, and by four of those.
+    const ADDED: [[[u32; 4]; 4]; 4] = [
+        [
+            [0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5],
+            [0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5],
+            [0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3],
+            [0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174],
+        ],
+        [
+            [0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc],
+            [0x2de9_2c6f, 0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da],
+            [0x983e_5152, 0xa831_c66d, 0xb003_27c8, 0xbf59_7fc7],
+            [0xc6e0_0bf3, 0xd5a7_9147, 0x06ca_6351, 0x1429_2967],
+        ],
+        [
+            [0x27b7_0a85, 0x2e1b_2138, 0x4d2c_6dfc, 0x5338_0d13],
+            [0x650a_7354, 0x766a_0abb, 0x81c2_c92e, 0x9272_2c85],
+            [0xa2bf_e8a1, 0xa81a_664b, 0xc24b_8b70, 0xc76c_51a3],
+            [0xd192_e819, 0xd699_0624, 0xf40e_3585, 0x106a_a070],
+        ],
+        [
+            [0x19a4_c116, 0x1e37_6c08, 0x2748_774c, 0x34b0_bcb5],
+            [0x391c_0cb3, 0x4ed8_aa4a, 0x5b9c_ca4f, 0x682e_6ff3],
+            [0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208],
+            [0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2],
+        ],
     ];
 
     /// One vector of each message.
     type Both = [__m128i; 2];
 
     #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
-    pub(super) fn compress(states: &mut [[u32; 8]; 2], first: &[[u8; BLOCK]], second: &[[u8; BLOCK]]) {
-        let ((abef_of_first, cdgh_of_first), (abef_of_second, cdgh_of_second)) =
-            (load_state(&states[0]), load_state(&states[1]));
-        let (mut abef, mut cdgh) = ([abef_of_first, abef_of_second], [cdgh_of_first, cdgh_of_second]);
+    pub(super) fn compress(first: &[[u8; BLOCK]], second: &[[u8; BLOCK]]) -> [[u32; 8]; 2] {
+        let (abef, cdgh) = load_state(&START);
+        let (mut abef, mut cdgh) = ([abef; 2], [cdgh; 2]);
         for (first, second) in first.iter().zip(second) {
             let before = (abef, cdgh);
             let (one, two) = (load_block(first), load_block(second));
-            let mut w = [[one[0], two[0]], [one[1], two[1]], [one[2], two[2]], [one[3], two[3]]];
-            for (group, added) in ADDED.into_iter().enumerate() {
-                let at = group % 4;
-                if group >= 4 {
-                    w[at] = schedule(&w, at);
-                }
-                four_rounds(&mut abef, &mut cdgh, w[at], added);
+            // The last sixteen words of the message schedule, with the oldest of which each turn begins.
+            let [mut w0, mut w1, mut w2, mut w3] = [0, 1, 2, 3].map(|at| [one[at], two[at]]);
+            let [added, further @ ..] = &ADDED;
+            four_rounds(&mut abef, &mut cdgh, w0, added[0]);
+            four_rounds(&mut abef, &mut cdgh, w1, added[1]);
+            four_rounds(&mut abef, &mut cdgh, w2, added[2]);
+            four_rounds(&mut abef, &mut cdgh, w3, added[3]);
+            for added in further {
+                w0 = schedule(w0, w1, w2, w3);
+                four_rounds(&mut abef, &mut cdgh, w0, added[0]);
+                w1 = schedule(w1, w2, w3, w0);
+                four_rounds(&mut abef, &mut cdgh, w1, added[1]);
+                w2 = schedule(w2, w3, w0, w1);
+                four_rounds(&mut abef, &mut cdgh, w2, added[2]);
+                w3 = schedule(w3, w0, w1, w2);
+                four_rounds(&mut abef, &mut cdgh, w3, added[3]);
             }
             abef = add(abef, before.0);
             cdgh = add(cdgh, before.1);
         }
-        *states = [store_state(abef[0], cdgh[0]), store_state(abef[1], cdgh[1])];
+        [store_state(abef[0], cdgh[0]), store_state(abef[1], cdgh[1])]
     }
 
     #[inline]
@@ -109,11 +130,10 @@ mod x86_64 {
         [_mm_sha256rnds2_epu32(cdgh[0], abef[0], added[0]), _mm_sha256rnds2_epu32(cdgh[1], abef[1], added[1])]
     }
 
-    /// The next four words of the message schedule. The last sixteen are in `w`, the oldest four at `at`.
+    /// The next four words of the message schedule behind these sixteen.
     #[inline]
     #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
-    fn schedule(w: &[Both; 4], at: usize) -> Both {
-        let (w0, w1, w2, w3) = (w[at], w[(at + 1) % 4], w[(at + 2) % 4], w[(at + 3) % 4]);
+    fn schedule(w0: Both, w1: Both, w2: Both, w3: Both) -> Both {
         let small = [_mm_sha256msg1_epu32(w0[0], w1[0]), _mm_sha256msg1_epu32(w0[1], w1[1])];
         let seventh = [_mm_alignr_epi8(w3[0], w2[0], 4), _mm_alignr_epi8(w3[1], w2[1], 4)];
         let sum = add(small, seventh);
@@ -167,6 +187,7 @@ mod x86_64 {
 #[cfg(test)]
 mod tests {
     use super::{BLOCK, compress_both};
+    use crate::sha256::START;
     use alloc::vec::Vec;
     use sha2::block_api::compress256;
 
@@ -175,14 +196,12 @@ mod tests {
     fn two_at_once_are_as_one_after_the_other() {
         let bytes: Vec<u8> = (0..10 * BLOCK).map(|n| u8::try_from(n % 251).unwrap_or(0)).collect();
         let (blocks, _) = bytes.as_chunks();
-        let start = [[1, 2, 3, 4, 5, 6, 7, 8], [0x8000_0000, 0xFFFF_FFFF, 0, 1, 9, 8, 7, 6]];
         for (first, second) in (0..=5).flat_map(|first| (0..=5).map(move |second| (first, second))) {
             let pieces = [&blocks[..first], &blocks[5..5 + second]];
-            let (mut states, mut expected) = (start, start);
+            let mut expected = [START; 2];
             compress256(&mut expected[0], pieces[0]);
             compress256(&mut expected[1], pieces[1]);
-            compress_both(&mut states, pieces);
-            assert_eq!(states, expected, "{first} and {second} blocks");
+            assert_eq!(compress_both(pieces), expected, "{first} and {second} blocks");
         }
     }
 }

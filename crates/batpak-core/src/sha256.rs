@@ -10,7 +10,7 @@ const BLOCK: usize = 64;
 const LEN_AT: usize = BLOCK - 8;
 
 /// The square roots of the first eight primes, as the standard has them.
-const START: [u32; 8] =
+pub(crate) const START: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
 /// A hash that is not finished.
@@ -129,9 +129,7 @@ impl Message {
     /// The hashes of two messages, which take little longer than that of one.
     #[inline]
     pub(crate) fn digest_both([first, second]: [&Self; 2]) -> [[u8; layout::HASH_LEN]; 2] {
-        let mut states = [START; 2];
-        compress_both(&mut states, [first.blocks(), second.blocks()]);
-        [layout::digest(states[0]), layout::digest(states[1])]
+        compress_both([first.blocks(), second.blocks()]).map(layout::digest)
     }
 }
 
