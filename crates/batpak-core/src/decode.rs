@@ -186,6 +186,7 @@ impl<'a> EventRef<'a> {
         Ok(event)
     }
 
+    #[inline]
     pub(crate) fn is_dropped(&self) -> bool {
         self.head.flags.content() == Flags::DROPPED
     }
@@ -212,10 +213,12 @@ impl<'a> EventRef<'a> {
     }
 
     /// The record up to its content.
+    #[inline]
     pub(crate) fn head_bytes(&self) -> &'a [u8] {
         &self.record[..self.record.len() - TRAILER_LEN - self.content.len()]
     }
 
+    #[inline]
     pub(crate) fn trailer(&self) -> Trailer {
         Trailer::from_bytes(self.trailer)
     }
@@ -227,11 +230,13 @@ impl<'a> EventRef<'a> {
     }
 
     /// The entity that it belongs to.
+    #[inline]
     pub fn entity(&self) -> &'a str {
         &self.names[..self.head.entity_len.into()]
     }
 
     /// The scope of its entity.
+    #[inline]
     pub fn scope(&self) -> &'a str {
         &self.names[self.head.entity_len.into()..]
     }
@@ -242,6 +247,7 @@ impl<'a> EventRef<'a> {
     }
 
     /// What sort of event it is.
+    #[inline]
     pub fn kind(&self) -> EventKind {
         self.head.kind
     }
@@ -328,26 +334,31 @@ impl<'a> EventRef<'a> {
     }
 
     /// Its id.
+    #[inline]
     pub fn event_id(&self) -> EventId {
         Trailer::id(self.trailer)
     }
 
     /// Its position in the store, from 0; it stands in the id.
+    #[inline]
     pub fn sequence(&self) -> u64 {
         self.event_id().sequence()
     }
 
     /// Its position in its entity's stream, from 0.
+    #[inline]
     pub fn revision(&self) -> u64 {
         self.trailer().revision
     }
 
     /// The wall clock when it was appended.
+    #[inline]
     pub fn time(&self) -> Timestamp {
         self.trailer().time
     }
 
     /// Its hash as it stands in the record.
+    #[inline]
     pub fn event_hash(&self) -> EventHash {
         self.trailer().hash
     }

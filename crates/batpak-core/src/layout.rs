@@ -120,6 +120,7 @@ impl Head {
         bytes
     }
 
+    #[inline]
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, RecordError> {
         Ok(Self {
             flags: Flags(reader.u16("flags")?),
@@ -159,6 +160,7 @@ impl Trailer {
         bytes
     }
 
+    #[inline]
     pub(crate) fn from_bytes(bytes: &[u8; TRAILER_LEN]) -> Self {
         Self {
             id: Self::id(bytes),
@@ -174,11 +176,13 @@ impl Trailer {
         &bytes[..HASH_AT]
     }
 
+    #[inline]
     pub(crate) fn id(bytes: &[u8; TRAILER_LEN]) -> EventId {
         EventId::from_bytes(part::<0, _>(bytes))
     }
 }
 
+#[inline]
 fn part<const AT: usize, const LEN: usize>(trailer: &[u8; TRAILER_LEN]) -> [u8; LEN] {
     const { assert!(AT + LEN <= TRAILER_LEN) };
     let mut part = [0; LEN];
@@ -189,6 +193,7 @@ fn part<const AT: usize, const LEN: usize>(trailer: &[u8; TRAILER_LEN]) -> [u8; 
 /// What an event hash takes in of a head: its tag and the flags without those of the content, then the rest of it.
 ///
 /// Those of the content are left out so that an erased event keeps its hash.
+#[inline]
 pub(crate) fn hashed_head(head: &[u8]) -> ([u8; TAG_LEN + 2], &[u8]) {
     let (flags, rest) = head.split_at(KIND_AT);
     let flags = Flags(u16::from_le_bytes([flags[0], flags[1]])).fields();
@@ -304,6 +309,7 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self, field: &'static str, length: usize) -> Result<&'a [u8], RecordError> {
         let Some((taken, rest)) = self.rest.split_at_checked(length) else {
             return Err(RecordError::Truncated { field, length, left: self.rest.len() });
@@ -312,6 +318,7 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    #[inline]
     pub(crate) fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], RecordError> {
         let Some((taken, rest)) = self.rest.split_first_chunk() else {
             return Err(RecordError::Truncated { field, length: N, left: self.rest.len() });
@@ -324,6 +331,7 @@ impl<'a> Reader<'a> {
         self.array(field).map(u8::from_le_bytes)
     }
 
+    #[inline]
     pub(crate) fn u16(&mut self, field: &'static str) -> Result<u16, RecordError> {
         self.array(field).map(u16::from_le_bytes)
     }

@@ -56,7 +56,7 @@ impl Cursor {
         };
         rows.clear();
         match self.postings {
-            Postings::Rows { .. } => part.rows_of(run.clone(), rows)?,
+            Postings::Rows { .. } => part.read_rows(run.clone(), rows)?,
             Postings::List { list: List::Copies { at }, .. } => part.copies_of(at, run.clone(), rows)?,
             Postings::List { .. } | Postings::Bits { .. } => return Ok(false),
         }

@@ -26,9 +26,15 @@ pub(crate) struct PartChecks<'c> {
     failed: u64,
 }
 
+/// Rows that are read at once.
+const ROWS: u64 = 64;
+
 struct PartCheck {
     part: Part,
     events: Range<u64>,
+    /// Rows from this number on.
+    first_row: u64,
+    rows: Vec<Row>,
     /// What each of its coordinates was the first time.
     coordinates: Vec<Option<u64>>,
     hasher: foldhash::fast::FixedState,
@@ -78,7 +84,8 @@ impl<'c> PartChecks<'c> {
         };
         part.check().map_err(|damaged| damaged.to_string())?;
         let hasher = foldhash::fast::FixedState::with_seed(0);
-        Ok(Some(PartCheck { part, events: events.clone(), coordinates: Vec::new(), hasher }))
+        let (events, rows, coordinates) = (events.clone(), Vec::new(), Vec::new());
+        Ok(Some(PartCheck { part, events, first_row: 0, rows, coordinates, hasher }))
     }
 
     fn is_gone(&self, events: &Range<u64>) -> bool {
@@ -144,8 +151,7 @@ impl PartCheck {
         else {
             return Ok(());
         };
-        let number = u32::try_from(number).map_err(|error| error.to_string())?;
-        let row = self.part.row(number).map_err(|damaged| damaged.to_string())?;
+        let row = self.row(number)?;
         let is_same = row.id == event.event_id()
             && u64::from(row.offset) == position.offset
             && row.revision == event.revision()
@@ -159,6 +165,21 @@ impl PartCheck {
             return Err("it is of another history".to_owned());
         }
         Ok(())
+    }
+
+    /// The row with a number that is within those of the file.
+    #[inline]
+    fn row(&mut self, number: u64) -> Result<Row, String> {
+        let in_rows = |first: u64| number.checked_sub(first).and_then(|at| usize::try_from(at).ok());
+        if let Some(row) = in_rows(self.first_row).and_then(|at| self.rows.get(at)) {
+            return Ok(*row);
+        }
+        let end = (number + ROWS).min(self.events.end - self.events.start);
+        let [first, end] = [number, end].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+        self.rows.clear();
+        self.part.read_rows(first..end, &mut self.rows).map_err(|damaged| damaged.to_string())?;
+        self.first_row = number;
+        self.rows.first().copied().ok_or_else(|| format!("it has no row {number}"))
     }
 
     /// Whether the row names the coordinate of the event. Its text is compared the first time, later its hash.
