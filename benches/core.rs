@@ -178,6 +178,6 @@ fn push_to_merkle_tree(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn push_many_to_merkle_tree(bencher: Bencher<'_, '_>) {
     let mut tree = Frontier::new();
-    let leaves = [EventHash::GENESIS; 1024];
+    let leaves = vec![EventHash::GENESIS; 1024];
     bencher.counter(ItemsCount::new(leaves.len())).bench_local(|| tree.push_all(black_box(&leaves)));
 }

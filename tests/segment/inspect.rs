@@ -72,6 +72,37 @@ fn a_whole_log_has_no_defects() {
 }
 
 #[test]
+fn it_ends_beside_a_writer_who_is_faster() {
+    let fs = MemoryFileSystem::new();
+    let env = environment(&fs);
+    let (log, _) = open_in(&env, config(LINK_END + 88 + 10 * 80)).unwrap();
+    let mut appended = 0;
+    let mut append_some = |count| {
+        for sequence in appended..appended + count {
+            append(&log, &[text(sequence).as_bytes()]);
+        }
+        appended += count;
+    };
+    append_some(25);
+    let (mut whole, mut is_behind) = (Vec::new(), false);
+    let inspected = Inspection::open(&env, Path::new(DIR)).unwrap().run(|step| {
+        match step {
+            Step::Record(position, _) => {
+                whole.push(position.sequence);
+                is_behind |= position.sequence >= 1000;
+                append_some(2);
+            }
+            Step::Defect(error) => panic!("{error}"),
+            Step::Segment(_) | Step::FrameRecord(..) | Step::Broken(..) => {}
+        }
+        if is_behind { Break(()) } else { Continue(()) }
+    });
+    // To the end of the segment that was written to when it was opened.
+    assert_eq!(whole, (0..30).collect::<Vec<_>>());
+    assert_eq!(inspected.map(|inspected| inspected.repair.closed_cleanly), Some(false));
+}
+
+#[test]
 fn one_bad_byte_costs_at_most_one_record_and_is_named() {
     for number in 0..3 {
         let len = small().read(segment(number)).unwrap().len();

@@ -53,7 +53,8 @@ pub struct Inspected {
 /// A directory whose log is to be read past damage. Nothing in it is changed, and no lock is taken.
 ///
 /// # Consistency
-/// Beside a writer it sees everything that had been appended before, and some of what is appended meanwhile.
+/// Beside a writer it sees everything that had been appended before, and some of what is appended meanwhile: it ends where
+/// the segments do that were there when it was opened.
 ///
 /// # Examples
 /// ```
@@ -138,33 +139,29 @@ impl Inspection {
         for defect in std::mem::take(&mut self.defects) {
             each(Step::Defect(defect))?;
         }
-        let (mut so_far, mut index) = (SoFar::default(), 0);
-        while index < self.segments.len() {
-            let file = &self.segments[index];
+        let mut so_far = SoFar::default();
+        for (index, file) in self.segments.iter().enumerate() {
             if let Some(defect) = so_far.order_of(file) {
                 each(Step::Defect(defect))?;
             }
             each(Step::Segment(file.header.number))?;
             self.run_segment(index, &mut so_far, each)?;
-            index += 1;
-            if index == self.segments.len() && so_far.is_sealed {
-                self.list_behind(&so_far);
-            }
         }
-        if let (true, Some(header)) = (so_far.is_sealed, &so_far.before) {
+        if let (true, Some(header)) = (so_far.is_sealed, so_far.before)
+            && !self.goes_on_behind(&header)
+        {
             each(Step::Defect(LogError::MissingSegment { number: header.last_number + 1 }))?;
         }
         so_far.inspected.repair.segments = so_far.inspected.segments.len() as u64;
         Continue(so_far.inspected)
     }
 
-    /// A writer may have begun another segment since they were listed.
-    fn list_behind(&mut self, so_far: &SoFar) {
-        let Some(last) = so_far.before.map(|before| before.last_number) else { return };
+    /// Whether there is a segment behind the last one that was listed: a writer may have begun it meanwhile.
+    fn goes_on_behind(&self, last: &SegmentHeader) -> bool {
         let found = survey(&*self.env.file_system, &self.dir).map_or(Vec::new(), |(segments, _)| segments);
         let store = self.store_id();
-        let is_next = |file: &SegmentFile| file.header.number > last && file.header.store_id == store;
-        self.segments.extend(found.into_iter().filter(is_next));
+        let is_next = |file: &SegmentFile| file.header.number > last.last_number && file.header.store_id == store;
+        found.iter().any(is_next)
     }
 
     /// Whether a segment may be the one that is written to: the last one, or the one before one that holds nothing. If

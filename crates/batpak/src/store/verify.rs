@@ -110,8 +110,11 @@ pub struct ChainReport {
 }
 
 /// Reads all of the store in a directory, also one that does not open, and tells `each` what is wrong with it, as it is
-/// found, until all is read or `each` breaks off. Nothing is changed and no lock is taken; it also works beside the
-/// process that writes the store. Of the options only the directory, the environment and those of the index count.
+/// found, until all is read or `each` breaks off. Nothing is changed and no lock is taken. Of the options only the
+/// directory, the environment and those of the index count.
+///
+/// It also works beside the process that writes the store, and then verifies all that was visible before and some of what
+/// is appended meanwhile, at most to the end of the segment that is written to.
 ///
 /// Verified are: headers, frames, records and their checksums; that sequences have no gap; that segments name each other
 /// and none is missing; the hashes of every event and that it follows the one before in its entity; the heads that
@@ -242,9 +245,11 @@ fn run(
 ) -> Result<VerifyReport, StoreError> {
     // Before the segments: what an index file is about was in a segment before.
     let files = if with_index { listed(config).map_err(|error| unlisted(config, error))? } else { Vec::new() };
-    let inspection = Inspection::open(&config.environment, &config.data_dir)?;
-    let parts = PartChecks::new(config, inspection.store_id(), files, limit);
-    let kinds = KindsCheck::new(config, inspection.store_id(), with_index && limit == u64::MAX);
+    let list = || Inspection::open(&config.environment, &config.data_dir);
+    let store_id = list()?.store_id();
+    let parts = PartChecks::new(config, store_id, files, limit);
+    let kinds = KindsCheck::new(config, store_id, with_index && limit == u64::MAX);
+    let inspection = list()?;
     let heads = inspection.heads().into_iter().filter(|(_, head)| head.size <= limit).collect();
     let mut verifier = Verifier::new(limit, heads, parts, kinds, each);
     let inspected = inspection.run(|step| verifier.step(step));
