@@ -54,10 +54,8 @@ impl Attributes {
             Some("name") => once(&mut self.name, meta, name),
             Some("upcast") => once(&mut self.upcast, meta, upcast),
             Some("crate") => once(&mut self.root, meta, |meta| meta.value()?.parse()),
-            _ => {
-                Err(meta
-                    .error("unknown: `batpak` takes `category`, `type_id`, `version`, `name`, `upcast` and `crate`"))
-            }
+            Some(word) => Err(unknown(meta, word)),
+            None => Err(unknown(meta, "a path")),
         }
     }
 
@@ -65,6 +63,12 @@ impl Attributes {
     pub(crate) fn root(&self) -> Path {
         self.root.clone().unwrap_or_else(|| parse_quote!(::batpak))
     }
+}
+
+fn unknown(meta: &ParseNestedMeta<'_>, word: &str) -> Error {
+    meta.error(format!(
+        "`{word}` is unknown: `batpak` takes `category`, `type_id`, `version`, `name`, `upcast` and `crate`"
+    ))
 }
 
 fn once<T>(

@@ -24,15 +24,12 @@ impl Kind {
         category: Option<Number<u8>>,
         fields: Vec<String>,
     ) -> Result<Self> {
-        let span = attributes.span.unwrap_or_else(|| item.span());
-        let missing = |what: &str, add: &str| {
-            Error::new(span, format!("`{item}` has no {what}: add `{add}` to its `#[batpak(…)]`"))
+        let category = attributes.category.or(category);
+        let (Some(category), Some(type_id), Some(name)) = (category, attributes.type_id, &attributes.name) else {
+            return Err(incomplete(item, attributes, category.is_none()));
         };
-        let type_id = attributes.type_id.ok_or_else(|| missing("type_id", "type_id = …"))?;
-        let category = attributes.category.or(category).ok_or_else(|| missing("category", "category = …"))?.value;
-        let name = attributes.name.as_ref().ok_or_else(|| missing("name", "name = \"…\""))?;
         Ok(Self {
-            category,
+            category: category.value,
             type_id,
             version: attributes.version.map_or(1, |version| version.value),
             name: name.value(),
@@ -46,6 +43,22 @@ impl Kind {
     pub(crate) fn number(&self) -> u16 {
         u16::from(self.category) << 12 | self.type_id.value
     }
+}
+
+/// What an attribute does not say and has to.
+fn incomplete(item: &Ident, attributes: &Attributes, is_without_category: bool) -> Error {
+    let needed = [
+        ("category", is_without_category, "category = …"),
+        ("type_id", attributes.type_id.is_none(), "type_id = …"),
+        ("name", attributes.name.is_none(), "name = \"…\""),
+    ];
+    let missing = || needed.iter().filter(|(_, is_missing, _)| *is_missing);
+    let add = missing().map(|(.., add)| *add).collect::<Vec<_>>().join(", ");
+    let Some(span) = attributes.span else {
+        return Error::new(item.span(), format!("`{item}` has no `#[batpak(…)]`: write `#[batpak({add})]` above it"));
+    };
+    let what = missing().map(|(what, ..)| format!("no {what}")).collect::<Vec<_>>().join(" and ");
+    Error::new(span, format!("`{item}` has {what}: add `{add}` to its `#[batpak(…)]`"))
 }
 
 /// The functions from older versions, as many as there are older versions.

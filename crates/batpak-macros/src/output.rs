@@ -184,11 +184,22 @@ impl Writer<'_> {
         if kind.steps.is_empty() {
             return newest.clone();
         }
-        let older = kind.steps.iter().enumerate().map(|(position, first)| {
-            let (root, version) = (self.root, u16::try_from(position + 1).unwrap_or(u16::MAX));
-            let first = quote_spanned!(at(first.span()) => #root::derived::upcast(from, #first));
-            let next = kind.steps[position + 1..].iter().map(|step| quote_spanned!(at(step.span()) => .map(#step)));
-            quote!(#version => #first #(#next)*,)
+        let root = self.root;
+        let last = kind.steps.len() - 1;
+        // Bound to a name, so that an error about its type stands at the step alone.
+        let bound = kind.steps.iter().enumerate().map(|(position, step)| {
+            let span = at(step.span());
+            let leads_to = if position == last { quote_spanned!(span => Self) } else { quote_spanned!(span => _) };
+            quote_spanned!(span => { let step: fn(_) -> #leads_to = #step; step })
+        });
+        let steps: Vec<_> = bound.collect();
+        let older = steps.iter().enumerate().map(|(position, first)| {
+            let version = u16::try_from(position + 1).unwrap_or(u16::MAX);
+            let read = steps[position + 1..].iter().fold(
+                quote!(#root::derived::upcast(from, #first)),
+                |read, step| quote!(#root::derived::further(#read, #step)),
+            );
+            quote!(#version => #read,)
         });
         quote!(match version { #(#older)* _ => #newest })
     }

@@ -17,6 +17,10 @@ struct NoTypeId(u8);
 struct NoName(u8);
 
 #[derive(Serialize, Deserialize, EventPayload)]
+#[batpak(version = 2)]
+struct NoneOfThem(u8);
+
+#[derive(Serialize, Deserialize, EventPayload)]
 #[batpak(category = 1, typeid = 1, name = "a")]
 struct Unknown(u8);
 

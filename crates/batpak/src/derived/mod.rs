@@ -18,9 +18,17 @@ use std::fmt::Display;
 /// What the format returns.
 pub fn upcast<'de, D: Deserializer<'de>, Old: DeserializeOwned, New>(
     from: D,
-    step: impl FnOnce(Old) -> New,
+    step: fn(Old) -> New,
 ) -> Result<New, D::Error> {
     Old::deserialize(from).map(step)
+}
+
+/// Takes what was read one more step further.
+///
+/// # Errors
+/// What reading it has returned.
+pub fn further<Old, New, E>(read: Result<Old, E>, step: fn(Old) -> New) -> Result<New, E> {
+    read.map(step)
 }
 
 /// A kind that the type does not have.
