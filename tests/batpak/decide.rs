@@ -28,7 +28,8 @@ impl Projection for Balance {
     }
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("it would come to {0}")]
 struct Overdrawn(i64);
 
 /// Pays, if that leaves nothing below zero.
@@ -51,6 +52,7 @@ fn what_is_decided_rests_on_the_state() {
     assert_eq!(pay(&store, "a", 500).expect("paid").len(), 1);
     let refused = pay(&store, "a", -501).expect_err("too much");
     assert!(matches!(refused, DecideError::Refused(Overdrawn(-1))), "{refused:?}");
+    assert_eq!(refused.to_string(), "it would come to -1");
     assert_eq!(state(&store, "a"), Some(Balance { cents: 500, payments: 1 }));
     pay(&store, "a", -500).expect("paid");
     assert_eq!(store.project::<Balance>("a", &Freshness::Consistent).expect("reads"), state(&store, "a"));
@@ -99,7 +101,7 @@ fn it_is_given_up_after_a_bound() {
     });
     match overtaken.expect_err("it is always overtaken") {
         DecideError::Overtaken { attempts, last } => assert!(attempts == decided && last.is_conflict(), "{last}"),
-        other => panic!("{other}"),
+        other => panic!("{other:?}"),
     }
     check_usable(&store, u64::from(decided));
 }

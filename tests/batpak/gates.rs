@@ -29,6 +29,12 @@ fn staging(store: &Store, entity: &str) -> Transaction {
     transaction
 }
 
+/// Has what the gates come to recorded at the entity `denials`.
+fn recording(mut transaction: Transaction) -> Transaction {
+    transaction.record_at(&at("denials"));
+    transaction
+}
+
 #[track_caller]
 fn denial(result: Result<impl std::fmt::Debug, GateError>) -> (Denial, Option<AppendReceipt>) {
     match result {
@@ -214,7 +220,7 @@ fn a_gate_that_panics_denies() {
         let rows = write.query(&Region::all())?;
         panic!("{} rows", rows.len())
     });
-    let transaction = staging(&store, "a").recording_at(&at("denials"));
+    let transaction = recording(staging(&store, "a"));
     let (denial, record) = denial(transaction.commit_through(&gates));
     assert_eq!((denial.gate, denial.code, &*denial.message), ("gate", GATE_DEFECT, "gate panicked: 0 rows"));
     let record = store.get(record.expect("it is recorded").event_id).expect("is there");
@@ -275,7 +281,7 @@ fn a_denial_is_recorded_on_request() {
     assert_eq!(denial(refused("a").commit_through(&closed())).1, None);
     assert_eq!(visible(&store), 1);
 
-    let (denial, receipt) = denial(refused("a").recording_at(&at("denials")).commit_through(&closed()));
+    let (denial, receipt) = denial(recording(refused("a")).commit_through(&closed()));
     let receipt = receipt.expect("it is recorded");
     let (header, record): (_, DenialRecord) = record(&store, &receipt);
     assert_eq!(header, (at("denials"), DenialRecord::KIND, Some(cause), Some(cause)));
@@ -293,6 +299,13 @@ fn a_denial_is_recorded_on_request() {
 }
 
 #[test]
+fn a_denial_is_told_with_gate_and_reason() {
+    let store = World::new().open();
+    let error = staging(&store, "a").commit_through(&through(|_| Err(Denial::new("gate", "not today")))).unwrap_err();
+    assert_eq!(error.to_string(), "a gate has denied: [gate] not today");
+}
+
+#[test]
 fn a_denial_is_recorded_whatever_has_come_meanwhile() {
     let world = World::new();
     let store = world.open();
@@ -302,7 +315,7 @@ fn a_denial_is_recorded_whatever_has_come_meanwhile() {
         append(&writer, "a", AppendOptions::default());
         Err(Denial::new("gate", "no"))
     });
-    let (_, record) = denial(staging(&store, "c").recording_at(&at("denials")).commit_through(&gates));
+    let (_, record) = denial(recording(staging(&store, "c")).commit_through(&gates));
     assert_eq!(record.expect("it is recorded").sequence, 1);
     check_usable(&store, 2);
 }
@@ -311,7 +324,7 @@ fn a_denial_is_recorded_whatever_has_come_meanwhile() {
 fn a_record_names_the_first_256_events() {
     let world = World::new();
     let store = world.open();
-    let mut transaction = store.transaction().recording_at(&at("denials"));
+    let mut transaction = recording(store.transaction());
     for n in 0..300 {
         transaction.push(item(&format!("entity:{n}"), AppendOptions::default()));
     }
@@ -326,8 +339,9 @@ fn a_denial_that_cannot_be_recorded_is_a_denial() {
     let world = World::new();
     let store = Store::open(world.config().with_payload_max_bytes(100)).expect("opens");
     let gates = through(|_| Err(Denial::new("gate", "no".repeat(100)).with_code("LONG")));
-    let error = staging(&store, "a").recording_at(&at("denials")).commit_through(&gates).expect_err("denied");
+    let error = recording(staging(&store, "a")).commit_through(&gates).expect_err("denied");
     assert_eq!(error.denial().map(|denial| denial.code), Some("LONG"));
+    assert!(error.to_string().starts_with("a gate has denied, which could not be recorded: [gate] nono"), "{error}");
     let GateError::Unrecorded { source, .. } = error else { panic!("{error}") };
     assert!(matches!(*source, StoreError::TooLarge { field: "payload bytes", .. }), "{source}");
     check_usable(&store, 0);
@@ -354,9 +368,12 @@ fn a_bypass_is_recorded_in_its_commit() {
     assert_eq!(record.gates_skipped, ["gate"]);
     check_usable(&store, 4);
 
-    let recording = staging(&store, "a").recording_at(&at("records"));
-    let elsewhere = recording.bypass(&closed(), "again").expect("it is committed").record.expect("it is recorded");
-    assert_eq!(store.get(elsewhere.event_id).expect("is there").coordinate, at("records"));
+    let elsewhere = recording(staging(&store, "a"))
+        .bypass(&closed(), "again")
+        .expect("it is committed")
+        .record
+        .expect("it is recorded");
+    assert_eq!(store.get(elsewhere.event_id).expect("is there").coordinate, at("denials"));
 }
 
 #[test]

@@ -124,7 +124,8 @@ fn a_denial_is_expected_wherever_it_stands_in_the_error() {
     let gates = WritePipeline::new(gates);
     let (seat, denials) = (at("seat:4"), at("denials"));
     let take = |store: &Store| {
-        let mut transaction = store.transaction().recording_at(&denials);
+        let mut transaction = store.transaction();
+        transaction.record_at(&denials);
         transaction.append_typed(&seat, &taken("bob")).map_err(GateError::from)?;
         Ok::<_, NoSeat>(transaction.commit_through(&gates)?)
     };

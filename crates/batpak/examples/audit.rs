@@ -91,7 +91,8 @@ impl Agent {
     fn proposed(&self, cause: EventId, tool: &str, cents: u64) -> Result<Transaction, StoreError> {
         let call = AgentEvent::ToolCalled { tool: tool.to_owned(), cents };
         let options = AppendOptions::default().with_correlation_id(self.task);
-        let mut proposed = self.store.transaction().recording_at(&self.records);
+        let mut proposed = self.store.transaction();
+        proposed.record_at(&self.records);
         proposed.push(BatchAppendItem::typed(self.at.clone(), &call, options, CausationRef::Event(cause))?);
         Ok(proposed)
     }

@@ -22,10 +22,10 @@ const ATTEMPTS_MAX: u32 = 100;
 #[non_exhaustive]
 pub enum DecideError<R> {
     /// The decision itself: the command is refused.
-    #[error("the command is refused")]
-    Refused(#[source] R),
+    #[error(transparent)]
+    Refused(R),
     /// What was decided was overtaken, each time.
-    #[error("overtaken {attempts} times")]
+    #[error("overtaken {attempts} times: what was decided on has changed each time")]
     Overtaken {
         /// How often it was decided.
         attempts: u32,

@@ -2,7 +2,7 @@
 
 use crate::PayloadError;
 use crate::store::Condition;
-use batpak_core::{ChainError, DescriptionError, EventId, EventKind, FieldError, RecordError};
+use batpak_core::{ChainError, CoordinateError, DescriptionError, EventId, EventKind, FieldError, RecordError};
 use batpak_segment::LogError;
 use std::io;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum StoreError {
     /// The entity has not had as many events as the append expected.
-    #[error("{entity} has had {actual} events, not {expected}")]
+    #[error("{entity} has had {actual} events, the append expects {expected}")]
     Conflict {
         /// The entity.
         entity: String,
@@ -96,6 +96,9 @@ pub enum StoreError {
     /// What the program says of a kind is past a limit.
     #[error(transparent)]
     Description(#[from] DescriptionError),
+    /// Entity or scope is no name that is allowed.
+    #[error(transparent)]
+    Coordinate(#[from] CoordinateError),
     /// Metadata or tags are past a limit.
     #[error(transparent)]
     Field(#[from] FieldError),

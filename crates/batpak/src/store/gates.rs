@@ -56,7 +56,7 @@ pub enum GateError {
 impl fmt::Display for GateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Denied { .. } => f.write_str("a gate has denied"),
+            Self::Denied { denial, .. } => write!(f, "a gate has denied: {denial}"),
             Self::Unrecorded { denial, .. } => write!(f, "a gate has denied, which could not be recorded: {denial}"),
             Self::Store(error) => error.fmt(f),
         }
@@ -66,7 +66,7 @@ impl fmt::Display for GateError {
 impl Error for GateError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // What is in the box, not the box: so it is found by its type.
+            // What is in the box, not the box: so it is found by its type, although the message has it too.
             Self::Denied { denial, .. } => Some(&**denial),
             Self::Unrecorded { source, .. } => Some(&**source),
             Self::Store(error) => error.source(),
@@ -110,9 +110,8 @@ pub enum BypassError {
 impl Transaction {
     /// Sets where it is recorded what the gates come to. A denial is recorded only if this was said; a bypass always is,
     /// otherwise at the entity [`BYPASSED`], in the scope of the first event.
-    pub fn recording_at(mut self, coordinate: &Coordinate) -> Self {
+    pub fn record_at(&mut self, coordinate: &Coordinate) {
         self.records_at = Some(coordinate.clone());
-        self
     }
 
     /// Asks the gates, and commits what was staged if all of them pass and everything holds that was read, by the
@@ -121,7 +120,7 @@ impl Transaction {
     /// The gates are asked in order, up to the first denial, and outside of any lock. Idempotency keys go before them: if
     /// the commit repeats an earlier one, the receipts of that are returned and no gate is asked.
     ///
-    /// A denial is recorded if [`recording_at`](Self::recording_at) was called: as an event of its own, whatever has come
+    /// A denial is recorded if [`record_at`](Self::record_at) was called: as an event of its own, whatever has come
     /// since the gates have read.
     ///
     /// # Errors

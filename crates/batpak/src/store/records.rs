@@ -22,7 +22,8 @@ pub const BYPASSED: &str = "batpak.bypassed";
 /// gates.push(gate_fn("closed", |_: &WriteContext<'_>| Err(Denial::new("", "no sales today").with_code("CLOSED"))));
 /// let gates = WritePipeline::new(gates);
 ///
-/// let mut sale = store.transaction().recording_at(&Coordinate::new("denials", "shop")?);
+/// let mut sale = store.transaction();
+/// sale.record_at(&Coordinate::new("denials", "shop")?);
 /// sale.append(&Coordinate::new("order:7", "shop")?, EventKind::custom(1, 1), &"a chair")?;
 /// assert!(sale.commit_through(&gates).is_err());
 ///

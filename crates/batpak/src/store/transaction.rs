@@ -182,9 +182,8 @@ impl Transaction {
     }
 
     /// Sets the durability of the commit, if it is to be more than what its events ask for.
-    pub fn with_durability(mut self, durability: Durability) -> Self {
+    pub fn set_durability(&mut self, durability: Durability) {
         self.durability = Some(durability);
-        self
     }
 
     /// Appends what was staged as one commit, if all that was read and required holds. Returns a receipt for each event,
