@@ -28,11 +28,11 @@ pub(super) struct Entry {
 pub(super) struct LockFile(pub(super) Vec<Entry>);
 
 impl LockFile {
-    /// None there is the same as one without entries.
-    pub(super) fn read(path: &Path) -> Result<Self, EventsLockError> {
+    /// The file, if there is one.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, EventsLockError> {
         match read(path) {
-            Ok(text) => Self::parse(&text).map_err(|line| EventsLockError::Syntax { line }),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
+            Ok(text) => Self::parse(&text).map(Some).map_err(|line| EventsLockError::Syntax { line }),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

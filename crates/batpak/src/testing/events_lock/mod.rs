@@ -11,7 +11,7 @@ use compare::Comparison;
 use file::{Entry, LockFile};
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Fails the test in which it stands when events that are stored could not be read any more, or when payloads have
 /// changed and the lock file does not say so yet. With the feature `testing` only.
@@ -63,6 +63,9 @@ pub enum EventsLockError {
          test once with BATPAK_UPDATE_LOCK=1 and commit the file."
     )]
     Changed(String),
+    /// There is no lock file yet.
+    #[error("there is no lock file {}.\nRun this test once with BATPAK_UPDATE_LOCK=1 and commit the file.", .0.display())]
+    Missing(PathBuf),
     /// No value of a payload was found.
     #[error(
         "no payload of {name} was found to keep: at {path}, {reason}\nGive one to `events_lock!`, behind the type."
@@ -92,8 +95,12 @@ pub enum EventsLockError {
 /// # Errors
 /// See [`EventsLockError`].
 pub fn check_events_lock<T: EventPayload>(file: &Path, samples: &[T], update: bool) -> Result<(), EventsLockError> {
-    let locked = LockFile::read(file)?;
+    let found = LockFile::read(file)?;
     let current = current(samples)?;
+    if found.is_none() && !update {
+        return Err(EventsLockError::Missing(file.to_owned()));
+    }
+    let locked = found.unwrap_or_default();
     let comparison = Comparison::of::<T>(&locked, &current);
     if let Some(text) = comparison.unreadable() {
         return Err(EventsLockError::Unreadable(text));
