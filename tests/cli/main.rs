@@ -103,7 +103,7 @@ fn a_changed_byte_fails_the_verification_and_names_the_place() {
     let findings: Vec<serde_json::Value> = lines.collect();
     assert!(findings[0]["error"].as_str().is_some_and(|error| error.starts_with("segment 0 is damaged at offset")));
     assert_eq!((&findings[1]["subject"], &findings[1]["events"]), (&"event".into(), &serde_json::json!([1, 1])));
-    assert!(text(&output.stderr).contains("2 findings, 3 events were read, 1 are lost"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("2 findings, 3 events read, 1 lost"), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn what_is_left_is_salvaged_and_what_is_lost_is_listed() {
     let first = text(&output.stdout).lines().next().expect("a line");
     let lost: serde_json::Value = serde_json::from_str(first).expect("JSON");
     assert_eq!((&lost["first"], &lost["count"], &lost["segment"]), (&1.into(), &1.into(), &0.into()));
-    assert!(text(&output.stdout).contains("3 events are saved"), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("3 events saved, 1 place lost"), "{}", text(&output.stdout));
     assert!(batpak(&["verify"], into.path()).status.success());
     assert!(!batpak(&["salvage", into.path().to_str().expect("a name")], dir.path()).status.success());
 }

@@ -136,20 +136,27 @@ fn verify(dir: &Path, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     if let Some(torn) = report.torn {
         writeln!(
             out,
-            "not closed: {} bytes from segment {} offset {} on are cut",
-            torn.bytes, torn.segment, torn.offset
+            "not closed: {} from segment {} offset {} on will be cut",
+            counted(torn.bytes, "byte", "bytes"),
+            torn.segment,
+            torn.offset
         )?;
     }
-    let (events, entities) = (report.events, report.entities);
+    let events = counted(report.events, "event", "events");
     match report.head {
         Some(head) if report.is_intact() => {
-            Ok(writeln!(out, "{events} events of {entities} entities are as they were written; head {}", head.root)?)
+            let entities = counted(report.entities, "entity", "entities");
+            Ok(writeln!(out, "all is as it was written: {events} of {entities}; head {}", head.root)?)
         }
         _ => {
-            Err(format!("{} findings, {events} events were read, {} are lost", report.findings, report.events_lost)
-                .into())
+            let findings = counted(report.findings, "finding", "findings");
+            Err(format!("{findings}, {events} read, {} lost", report.events_lost).into())
         }
     }
+}
+
+fn counted(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
 }
 
 fn shown(finding: &Finding) -> Value {
@@ -174,7 +181,8 @@ fn salvage(dir: &Path, into: &Path, out: &mut impl Write) -> Result<(), Box<dyn 
     for rehashed in &report.rehashed {
         writeln!(out, "{}", json!({"entity": rehashed.entity, "new_hashes_from": rehashed.first}))?;
     }
-    Ok(writeln!(out, "{} events are saved, {} places are lost", report.events, report.lost.len())?)
+    let (events, places) = (counted(report.events, "event", "events"), report.lost.len() as u64);
+    Ok(writeln!(out, "{events} saved, {} lost", counted(places, "place", "places"))?)
 }
 
 fn kinds(store: &Store, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
