@@ -24,7 +24,9 @@ pub struct KindInfo {
 /// # A struct
 ///
 /// `category`, `type_id` and `name` are needed. The store keeps the kind beside the payload, so they must not change
-/// once there are events.
+/// once there are events. An append of a kind that has another name in the store is refused; what is read is told by
+/// its number alone, unless the program says its kinds when it opens the store:
+/// [`with_events`](crate::store::StoreConfig::with_events).
 ///
 /// ```
 /// use batpak::prelude::*;

@@ -201,7 +201,8 @@ impl StoreConfig {
         self
     }
 
-    /// Adds the kinds of a type to [`events`](Self::events).
+    /// Adds the kinds of a type to [`events`](Self::events). Typed reads and projections tell kinds by their number alone:
+    /// this is what compares their names with those in the store, when it is opened.
     #[must_use]
     pub fn with_events<T: EventPayload>(mut self) -> Self {
         self.events.extend(T::KINDS);
