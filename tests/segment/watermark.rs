@@ -44,3 +44,13 @@ fn a_file_that_is_too_long_or_too_short_is_used_again() {
         assert_eq!(said(&env), Some(8), "{len}");
     }
 }
+
+/// What was shown before a power cut hid the synced events that had not been shown yet.
+#[test]
+fn what_was_shown_before_the_machine_started_anew_does_not_count() {
+    let (before, env) = published(5);
+    assert_eq!(said(&env), Some(5));
+    let (after, env) = published(9);
+    after.write(NAME, before.read(NAME).expect("a file"));
+    assert_eq!(said(&env), None);
+}
