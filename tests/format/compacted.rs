@@ -1,13 +1,13 @@
 //! Files that compaction and erasure leave: a higher generation, and events without their payloads.
 
 use crate::chain;
-use crate::deterministic::Machine;
+use crate::deterministic::{DIR, Machine};
 use crate::directory::{self, Files};
 use crate::encode::{self, History, Writer};
 use crate::handmade::{NIL, check_not_taken, check_taken, files};
 use crate::header::Header;
 use crate::record::{Content, Event};
-use batpak::store::StoreError;
+use batpak::store::{Store, StoreError};
 use batpak::{EventId, Region};
 
 /// Four segments, each with three events of two entities; the last is active.
@@ -184,6 +184,25 @@ fn what_is_erased_or_dropped_cannot_be_read_and_all_else_can() {
     assert_eq!(store.get(id(5)).expect("an event").event.payload(), &serde_json::json!(null));
     assert_eq!(store.stream("a").len(), 8);
     assert_eq!(store.query(&Region::tag("tag")).expect("rows").len(), 3, "a dropped event has no tags");
+}
+
+/// It would still find what was dropped by its tags, and look for it where it stood before.
+#[test]
+fn an_index_of_the_original_is_not_used_for_what_was_compacted() {
+    let machine = Machine::new(&files(&original().segments));
+    let config = || machine.config().with_enable_checkpoint(true);
+    Store::open(config()).expect("open").close().expect("close");
+    let original = stubs();
+    let compacted = original.compacted(1, 1, 1);
+    machine.files.write(format!("{DIR}/{}", compacted.file_name()), compacted.file);
+    let store = Store::open(config()).expect("open");
+    assert_eq!(store.query(&Region::tag("tag")).expect("rows").len(), 3, "a dropped event has no tags");
+    for sequence in [3, 4] {
+        assert!(matches!(store.read(sequence), Err(StoreError::Erased { sequence: s }) if s == sequence));
+    }
+    assert_eq!(store.stream("a").len(), 8);
+    let refused = store.diagnostics().open_report.expect("a report").refused;
+    assert!(refused.iter().any(|refused| refused.reason.contains("other segments")), "{refused:?}");
 }
 
 #[test]
