@@ -54,6 +54,18 @@ fn a_batch_is_one_commit_and_one_sync() {
 }
 
 #[test]
+fn a_batch_is_visible_as_a_whole() {
+    let world = World::new();
+    let store = world.open();
+    for durability in [written(), synced()] {
+        store.append_batch((0..3).map(|_| item("a", durability))).expect("appends");
+    }
+    let mut shown = world.files.shown();
+    shown.dedup();
+    assert_eq!(shown, [0, 3, 6]);
+}
+
+#[test]
 fn the_durability_of_a_batch_is_the_highest_of_its_items() {
     let plain = AppendOptions::default();
     let check = |default_synced: bool, items: &[AppendOptions<'_>], expected: Durability| {

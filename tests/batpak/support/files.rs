@@ -31,6 +31,8 @@ struct State {
     writes: u64,
     syncs: u64,
     directory_syncs: u64,
+    /// What readers in other processes were told.
+    shown: Vec<u64>,
     /// Syncs that wait to be let go, and those that may go.
     held: bool,
     blocked: u64,
@@ -141,6 +143,11 @@ impl TestFiles {
         self.control.state().creates
     }
 
+    /// Below which sequences readers in other processes were told that everything may be seen, one after the other.
+    pub(crate) fn shown(&self) -> Vec<u64> {
+        self.control.state().shown.clone()
+    }
+
     pub(crate) fn writes(&self) -> u64 {
         self.control.state().writes
     }
@@ -211,6 +218,10 @@ impl FileSystem for TestFiles {
     }
 
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
+        if path.ends_with("batpak.visible") && mode != OpenMode::Read {
+            let file = self.memory.open(path, mode)?;
+            return Ok(Arc::new(WatermarkFile { file, control: Arc::clone(&self.control) }));
+        }
         if !is_segment(path) {
             return self.memory.open(path, mode);
         }
@@ -349,5 +360,36 @@ impl File for TestFile {
         let len = self.file.len().and_then(|len| usize::try_from(len).map_err(io::Error::other));
         bytes.resize(len.expect("it is in memory"), 0);
         self.file.write_at(&bytes, 0).expect("it is in memory");
+    }
+}
+
+/// The file of the watermark. It cannot be mapped, so that each change is a write.
+#[derive(Debug)]
+struct WatermarkFile {
+    file: Arc<dyn File>,
+    control: Arc<Control>,
+}
+
+impl File for WatermarkFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buf, offset)
+    }
+
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        let sequence = buf[24..32].iter().rev().fold(0, |sequence, byte| sequence << 8 | u64::from(*byte));
+        self.control.state().shown.push(sequence);
+        self.file.write_at(buf, offset)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
     }
 }
