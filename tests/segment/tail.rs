@@ -3,7 +3,8 @@
 use batpak_segment::{Environment, Log, LogConfig, LogReader, Position, WritePath};
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 fn config() -> LogConfig {
     LogConfig { segment_max_bytes: 3 << 20, write_path: WritePath::Tail, ..LogConfig::default() }
@@ -105,5 +106,31 @@ fn readers_beside_the_writer_never_see_what_was_overwritten() {
                 log.sync().expect("sync");
             }
         }
+    });
+}
+
+/// Of these the small tail holds two or three, so that each is soon overwritten, maybe in the midst of its reading.
+#[test]
+fn readers_of_large_records_never_see_what_was_overwritten() {
+    let large = |n: u64| vec![u8::try_from(n % 251).expect("a byte"); 20_000 + usize::from(n.is_multiple_of(2))];
+    let dir = tempfile::tempdir().expect("directory");
+    let config = LogConfig { segment_max_bytes: 1 << 19, ..config() };
+    let (log, _) = Log::open(dir.path(), config).expect("open");
+    let is_ended = AtomicBool::new(false);
+    let newest = Mutex::new(log.append(&large(0)).expect("append"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut buffer = Vec::new();
+            while !is_ended.load(Ordering::Relaxed) {
+                let position = *newest.lock().expect("nobody panics with it");
+                let found = log.read(position, &mut buffer).expect("read");
+                assert!(found == large(position.sequence), "{position:?}");
+            }
+        });
+        for n in 1..3_000 {
+            let position = log.append(&large(n)).expect("append");
+            *newest.lock().expect("nobody panics with it") = position;
+        }
+        is_ended.store(true, Ordering::Relaxed);
     });
 }
