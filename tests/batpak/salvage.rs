@@ -2,8 +2,8 @@
 
 use crate::fixtures::{Machine, append, at, closed, segment};
 use crate::verify::findings;
-use batpak::store::{AppendOptions, LOST, Lost, SalvageReport, Store, StoreConfig, StoreError, salvage};
-use batpak::{EventId, Region, StoredEvent};
+use batpak::prelude::*;
+use batpak::store::{DecideError, LOST, Lost, SalvageReport, salvage};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -137,7 +137,7 @@ fn a_missing_segment_leaves_stubs_where_its_events_were() {
     assert!(!report.rehashed.is_empty());
     let store = Store::open(new_config(&machine)).expect("open");
     let lost = report.lost[0].first;
-    assert!(matches!(store.read(lost), Err(StoreError::Erased { sequence }) if sequence == lost));
+    assert!(matches!(store.read(lost), Err(StoreError::Lost { sequence }) if sequence == lost));
     // The revisions of those that come after are what they were, and each before them is there.
     let rows = store.stream("a");
     assert!(rows.iter().map(|row| row.revision).eq(0..rows.len() as u64));
@@ -203,4 +203,114 @@ fn a_store_is_not_written_over() {
     let error = salvage(machine.config_in("/nowhere"), new_config(&machine)).expect_err("nothing is there");
     assert!(matches!(error, StoreError::NoStore { .. }), "{error:?}");
     assert_eq!(machine.contents(), contents);
+}
+
+#[derive(Debug, serde::Serialize, serde::Deserialize, EventPayload)]
+#[batpak(category = 7, type_id = 7, name = "counter.raised")]
+struct Raised(u64);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Sum(u64);
+
+impl Projection for Sum {
+    type Event = Raised;
+
+    fn apply(&mut self, event: &Event<Raised>) {
+        self.0 += event.payload().0;
+    }
+}
+
+/// A store of which event `lost` was lost, after it was salvaged; its events are 1, 2, 4 and 8 of `a` and 16 of `b`.
+fn without(lost: u64) -> Machine {
+    let machine = Machine::new();
+    let store = machine.open();
+    for (entity, count) in [("a", 1), ("a", 2), ("a", 4), ("b", 16), ("a", 8)] {
+        store.append_typed(&at(entity, "counters"), &Raised(count)).expect("append");
+    }
+    store.close().expect("close");
+    let bytes = machine.files.read(segment(0)).expect("a segment");
+    let scopes: Vec<_> = bytes.windows(8).enumerate().filter(|(_, w)| w == b"counters").map(|(at, _)| at).collect();
+    assert_eq!(scopes.len(), 5);
+    machine.edit(segment(0), |bytes| bytes[scopes[usize::try_from(lost).expect("small")]] ^= 0x40);
+    let report = salvage(machine.config(), new_config(&machine)).expect("salvage");
+    assert_eq!((report.events, report.lost.len()), (4, 1));
+    machine
+}
+
+fn refuses_lost<T: std::fmt::Debug>(result: Result<T, StoreError>, lost: u64) {
+    match result {
+        Err(StoreError::Lost { sequence }) => assert_eq!(sequence, lost),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn no_state_is_made_as_if_a_lost_event_had_never_been() {
+    let machine = without(1);
+    for index in [true, false] {
+        let config = || new_config(&machine).with_enable_mmap_index(index).with_enable_checkpoint(index);
+        let store = Store::open(config()).expect("open");
+        let consistent = Freshness::Consistent;
+        refuses_lost(store.project::<Sum>("a", &consistent), 1);
+        refuses_lost(store.state::<Sum>("a", &consistent), 1);
+        refuses_lost(store.state_over::<Sum>(&Region::scope("counters"), &consistent), 1);
+        refuses_lost(store.project_at::<Sum>("a", 1), 1);
+        refuses_lost(store.projected::<Sum>("a").newest().map(Option::<&Sum>::cloned), 1);
+        refuses_lost(store.transaction().project::<Sum>("a"), 1);
+        let decided = store.decide(&at("a", "counters"), |_: &Sum| Ok::<_, StoreError>([Raised(1)]));
+        assert!(matches!(decided, Err(DecideError::Store(StoreError::Lost { sequence: 1 }))), "{decided:?}");
+        let mut typed = store.events(&Region::scope("counters")).typed::<Raised>();
+        refuses_lost(typed.next().expect("an error"), 1);
+        let rest: Vec<u64> = typed.map(|event| event.expect("reads").event.payload().0).collect();
+        assert_eq!(rest, [1, 4, 16, 8], "the iterator goes on behind it");
+        // What it cannot concern.
+        assert_eq!(store.project_at::<Sum>("a", 0).expect("before it"), Some(Sum(1)));
+        assert_eq!(store.project::<Sum>("b", &consistent).expect("another entity"), Some(Sum(16)));
+        assert_eq!(store.events(&Region::entity("a").with_sequences(2..)).typed::<Raised>().flatten().count(), 2);
+        store.close().expect("close");
+        let store = Store::open(config().with_accept_lost_events(true)).expect("open");
+        assert_eq!(store.project::<Sum>("a", &consistent).expect("without it"), Some(Sum(13)));
+        assert_eq!(store.events(&Region::entity("a")).typed::<Raised>().flatten().count(), 3);
+        refuses_lost(store.read(1), 1);
+        store.close().expect("close");
+    }
+}
+
+/// It may have been of any entity.
+#[test]
+fn a_lost_event_of_an_unknown_entity_concerns_all() {
+    let store = Store::open(new_config(&without(3))).expect("open");
+    for entity in ["a", "b", "c"] {
+        refuses_lost(store.project::<Sum>(entity, &Freshness::Consistent), 3);
+    }
+}
+
+/// A state that is made of all kinds leaves out what is lost, too, once that is accepted.
+#[test]
+fn a_state_of_all_kinds_goes_on_without_what_is_lost() {
+    struct Count(u64);
+
+    impl EventSourced for Count {
+        type Input = RawMsgpackInput;
+
+        fn from_events(events: &[Event<&[u8]>]) -> Option<Self> {
+            Some(Self(events.len() as u64))
+        }
+
+        fn apply_event(&mut self, _: &Event<&[u8]>) {
+            self.0 += 1;
+        }
+
+        fn relevant_event_kinds() -> &'static [EventKind] {
+            &[]
+        }
+    }
+
+    let machine = without(1);
+    let count = |accept| {
+        let store = Store::open(new_config(&machine).with_accept_lost_events(accept)).expect("open");
+        store.project::<Count>("a", &Freshness::Consistent).map(|count| count.map(|count| count.0))
+    };
+    refuses_lost(count(false), 1);
+    assert_eq!(count(true).expect("without it"), Some(3));
 }

@@ -272,7 +272,7 @@ fn a_version_that_is_not_known_is_an_error_that_says_so() {
     let newer = Newer { order_id: 8, what: Vec::new() };
     let new = store.append_typed(&at("a", "x"), &newer).expect("append");
     let error = store.get_typed::<Placed>(new.event_id).expect_err("a newer version");
-    let StoreError::Payload { sequence: 1, source } = error else { panic!("{error:?}") };
+    let StoreError::Payload { sequence: 1, error: source, .. } = error else { panic!("{error:?}") };
     assert_eq!(source.to_string(), "order.placed (1:001) has version 2, this program knows versions up to 1");
     let mut typed = store.events(&Region::all()).typed::<Placed>();
     assert!(typed.next().expect("the first").is_ok());
@@ -296,8 +296,85 @@ fn an_event_of_another_kind_is_an_error() {
     let store = machine.open();
     let receipt = store.append_typed(&at("a", "x"), &Cancelled).expect("append");
     let error = store.get_typed::<Account>(receipt.event_id).expect_err("another kind");
-    let StoreError::Payload { source: PayloadError::OtherKind { kind }, .. } = error else { panic!("{error:?}") };
+    let StoreError::Payload { error: PayloadError::OtherKind { kind }, .. } = error else { panic!("{error:?}") };
     assert_eq!(kind, EventKind::custom(1, 4));
+}
+
+#[test]
+fn an_old_version_does_not_become_another_kind() {
+    #[derive(serde::Serialize, serde::Deserialize, EventPayload)]
+    #[batpak(category = 2, type_id = 40, name = "door.opened")]
+    struct Opened {}
+
+    #[derive(Debug, serde::Serialize, serde::Deserialize, EventPayload)]
+    #[batpak(category = 2)]
+    enum Door {
+        #[batpak(type_id = 40, version = 2, name = "door.opened", upcast(Self::from_v1))]
+        Opened {},
+        #[batpak(type_id = 41, name = "door.shut")]
+        Shut {},
+    }
+
+    impl Door {
+        fn from_v1(_: serde_json::Value) -> Self {
+            Self::Shut {}
+        }
+    }
+
+    let store = Machine::new().open();
+    let receipt = store.append_typed(&at("a", "x"), &Opened {}).expect("append");
+    let error = store.get_typed::<Door>(receipt.event_id).expect_err("it is shut");
+    assert_eq!(
+        error.to_string(),
+        "event 0, kind 2:028, cannot be decoded: door.opened (2:028) has version 1, which `upcast` takes to door.shut: \
+         it has to stay door.opened"
+    );
+}
+
+/// The number is the same, and what it means is another thing.
+#[test]
+fn a_kind_that_means_something_else_is_not_read() {
+    #[derive(Debug, Default, serde::Serialize, serde::Deserialize, EventPayload)]
+    #[batpak(category = 2, type_id = 50, name = "temperature.measured")]
+    struct Measured(i64);
+
+    #[derive(Clone, Debug, serde::Serialize, serde::Deserialize, EventPayload)]
+    #[batpak(category = 2, type_id = 50, name = "price.set")]
+    struct Price(i64);
+
+    #[derive(Clone, Debug, Default)]
+    struct Last(i64);
+
+    impl Projection for Last {
+        type Event = Price;
+
+        fn apply(&mut self, event: &Event<Price>) {
+            self.0 = event.payload().0;
+        }
+    }
+
+    fn refused<T>(result: Result<T, StoreError>) {
+        let error = result.err().expect("refused").to_string();
+        assert_eq!(
+            error,
+            "kind 2:032 is temperature.measured in the store and price.set in the program: give price.set another type_id"
+        );
+    }
+
+    let machine = Machine::new();
+    let store = machine.open();
+    let receipt = store.append_typed(&at("a", "x"), &Measured(20)).expect("append");
+    store.close().expect("close");
+    for store in [machine.open_read_only(), machine.open()] {
+        refused(store.get_typed::<Price>(receipt.event_id));
+        refused(store.project::<Last>("a", &Freshness::Consistent));
+        refused(store.state::<Last>("a", &Freshness::Consistent));
+        let mut typed = store.events(&Region::all()).typed::<Price>();
+        refused(typed.next().expect("an error"));
+        assert!(typed.next().is_none());
+        assert_eq!(store.get_typed::<Measured>(receipt.event_id).expect("an event").event.payload().0, 20);
+        let _ = store.close();
+    }
 }
 
 #[test]

@@ -115,7 +115,15 @@ fn what_is_left_is_salvaged_and_what_is_lost_is_listed() {
     let lost: serde_json::Value = serde_json::from_str(first).expect("JSON");
     assert_eq!((&lost["first"], &lost["count"], &lost["segment"]), (&1.into(), &1.into(), &0.into()));
     assert!(text(&output.stdout).contains("3 events saved, 1 place lost"), "{}", text(&output.stdout));
-    assert!(batpak(&["verify"], into.path()).status.success());
+    let output = batpak(&["verify"], into.path());
+    assert!(output.status.success());
+    assert!(text(&output.stdout).contains("4 events (1 lost before it was salvaged) of 2 entities"), "{output:?}");
+    let output = batpak(&["events"], into.path());
+    assert!(!output.status.success(), "{output:?}");
+    let lines: Vec<_> = text(&output.stdout).lines().collect();
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert!(lines[1].contains("event 1 was lost before the store was salvaged"), "{lines:?}");
+    assert!(text(&output.stderr).contains("1 event cannot be read"), "{output:?}");
     assert!(!batpak(&["salvage", into.path().to_str().expect("a name")], dir.path()).status.success());
 }
 

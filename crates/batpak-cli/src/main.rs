@@ -47,7 +47,8 @@ enum Command {
         /// Directory of the store.
         dir: PathBuf,
     },
-    /// Prints events in order, each as a line of JSON. Kinds are shown by name where they have one.
+    /// Prints events in order, each as a line of JSON. Kinds are shown by name where they have one. In the place of one that
+    /// cannot be read stands the error; exit status 1 then.
     Events {
         /// Directory of the store.
         dir: PathBuf,
@@ -146,7 +147,11 @@ fn verify(dir: &Path, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     match report.head {
         Some(head) if report.is_intact() => {
             let entities = counted(report.entities, "entity", "entities");
-            Ok(writeln!(out, "all is as it was written: {events} of {entities}; head {}", head.root)?)
+            let lost = match report.stubs {
+                0 => String::new(),
+                count => format!(" ({count} lost before it was salvaged)"),
+            };
+            Ok(writeln!(out, "all is as it was written: {events}{lost} of {entities}; head {}", head.root)?)
         }
         _ => {
             let findings = counted(report.findings, "finding", "findings");
@@ -202,8 +207,16 @@ fn events(store: &Store, region: &Region, from: u64, limit: usize, out: &mut imp
     // Where the names cannot be read, events are shown without them.
     let kinds = store.kinds().unwrap_or_default();
     let names: HashMap<_, _> = kinds.iter().map(|described| (described.kind(), described.name())).collect();
+    let mut not_read = 0;
     for event in store.events(region).from(from).take(limit) {
-        let StoredEvent { coordinate, event } = event?;
+        let StoredEvent { coordinate, event } = match event {
+            Ok(event) => event,
+            Err(error) => {
+                not_read += 1;
+                writeln!(out, "{}", json!({"error": chain_of(&error)}))?;
+                continue;
+            }
+        };
         let shown = json!({
             "sequence": event.sequence(),
             "id": event.event_id().to_string(),
@@ -217,5 +230,8 @@ fn events(store: &Store, region: &Region, from: u64, limit: usize, out: &mut imp
         });
         writeln!(out, "{shown}")?;
     }
-    Ok(())
+    match not_read {
+        0 => Ok(()),
+        count => Err(format!("{} cannot be read", counted(count, "event", "events")).into()),
+    }
 }

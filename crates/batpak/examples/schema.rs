@@ -158,12 +158,12 @@ fn read_as_first(store: &Store, too_new: u64) -> Result<(), Box<dyn Error>> {
     let mut events = store.events(&Region::scope("shop")).typed::<first::OrderEvent>();
     let first::OrderEvent::Placed { item, euros } = events.next().ok_or("an event")??.event.into_payload();
     assert_eq!((item.as_str(), euros), ("a chair", 129));
-    let Some(Err(StoreError::Payload { sequence, source })) = events.next() else {
+    let Some(Err(StoreError::Payload { sequence, error, .. })) = events.next() else {
         return Err("a newer version was read by an older program".into());
     };
-    println!("the first release, of event {sequence}: {source}");
+    println!("the first release, of event {sequence}: {error}");
     assert_eq!(sequence, too_new);
-    assert!(matches!(source, PayloadError::NewerVersion { name: "order.placed", version: 2, known: 1, .. }));
+    assert!(matches!(error, PayloadError::NewerVersion { name: "order.placed", version: 2, known: 1, .. }));
     assert_eq!(events.count(), 1, "and of order:3; it does not know that an order can be cancelled");
     Ok(())
 }

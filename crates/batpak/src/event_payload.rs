@@ -24,9 +24,9 @@ pub struct KindInfo {
 /// # A struct
 ///
 /// `category`, `type_id` and `name` are needed. The store keeps the kind beside the payload, so they must not change
-/// once there are events. An append of a kind that has another name in the store is refused; what is read is told by
-/// its number alone, unless the program says its kinds when it opens the store:
-/// [`with_events`](crate::store::StoreConfig::with_events).
+/// once there are events. The store keeps the name, too: a kind that has another one there is refused when it is
+/// appended or read, or when the store is opened, if the program says its kinds there
+/// ([`with_events`](crate::store::StoreConfig::with_events)).
 ///
 /// ```
 /// use batpak::prelude::*;
@@ -160,7 +160,12 @@ pub trait EventPayload: Sized {
         if version > info.version {
             return Err(PayloadError::NewerVersion { kind, name: info.name, version, known: info.version });
         }
-        Ok(Self::read_from(kind, version, &mut payload::decoder(payload))?)
+        let value = Self::read_from(kind, version, &mut payload::decoder(payload))?;
+        let became = value.kind_info();
+        if became.kind == kind {
+            return Ok(value);
+        }
+        Err(PayloadError::BecameOther { kind, name: info.name, version, became: became.name })
     }
 }
 
@@ -182,6 +187,18 @@ pub enum PayloadError {
         version: u16,
         /// The newest one that is known.
         known: u16,
+    },
+    /// A function from an older version returns a payload of another kind.
+    #[error("{name} ({kind}) has version {version}, which `upcast` takes to {became}: it has to stay {name}")]
+    BecameOther {
+        /// The kind.
+        kind: EventKind,
+        /// Its name.
+        name: &'static str,
+        /// The version that was written.
+        version: u16,
+        /// The name of the kind that it was taken to.
+        became: &'static str,
     },
     /// The event is of a kind that the type does not have.
     #[error("kind {kind} is none of the type's")]

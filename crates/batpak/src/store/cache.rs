@@ -2,7 +2,7 @@
 
 use crate::store::projection::{advance, event_for, region_of};
 use crate::store::shared::Shared;
-use crate::store::{EventSourced, Freshness, Store, StoreError};
+use crate::store::{EventSourced, Freshness, ProjectionInput, Store, StoreError};
 use batpak_core::{EventRef, Region};
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -186,6 +186,7 @@ impl Shared {
     where
         T: EventSourced + Clone + Send + Sync + 'static,
     {
+        self.check_kinds(T::Input::known_kinds())?;
         let states = self.states.of_type::<T>();
         let known = states.stripe(region).get(region);
         // Before the watermark is read: the state is as new as that at least.

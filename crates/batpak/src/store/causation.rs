@@ -160,7 +160,7 @@ impl Store {
     /// The row of an event and its cause; `None` if it is not there, or not visible.
     fn linked(&self, id: EventId) -> Result<Option<(EventRow, Last)>, StoreError> {
         let row = match self.row_of_id(id) {
-            Err(StoreError::NotFound { .. }) => return Ok(None),
+            Err(StoreError::NotFound { .. } | StoreError::UnknownId { .. }) => return Ok(None),
             row => row?,
         };
         self.shared().with_row(&row, |event| {

@@ -75,6 +75,9 @@ pub struct StoreConfig {
     /// The kinds of events that the program knows by name; none by default. A store in which one of them means something
     /// else is not opened. [`with_events`](Self::with_events) adds those of a type.
     pub events: Vec<KindInfo>,
+    /// Whether states and typed reads go on without events that a [salvage](crate::store::salvage) could not save; false
+    /// by default: what may be wrong without one is refused as [`Lost`](crate::store::StoreError::Lost).
+    pub accept_lost_events: bool,
     /// Files, time and randomness: the real ones by default.
     pub environment: Environment,
     /// Who does what is done off the way of an append: the store's own threads by default.
@@ -113,6 +116,7 @@ impl StoreConfig {
             enable_mmap_index: true,
             write_path: WritePath::default(),
             events: Vec::new(),
+            accept_lost_events: false,
             environment: Environment::default(),
             #[cfg(feature = "testing")]
             threads: Threads::Own,
@@ -201,11 +205,17 @@ impl StoreConfig {
         self
     }
 
-    /// Adds the kinds of a type to [`events`](Self::events). Typed reads and projections tell kinds by their number alone:
-    /// this is what compares their names with those in the store, when it is opened.
+    /// Adds the kinds of a type to [`events`](Self::events).
     #[must_use]
     pub fn with_events<T: EventPayload>(mut self) -> Self {
         self.events.extend(T::KINDS);
+        self
+    }
+
+    /// Sets [`accept_lost_events`](Self::accept_lost_events).
+    #[must_use]
+    pub fn with_accept_lost_events(mut self, accept: bool) -> Self {
+        self.accept_lost_events = accept;
         self
     }
 

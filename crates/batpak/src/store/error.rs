@@ -74,7 +74,7 @@ pub enum StoreError {
         kind: EventKind,
     },
     /// The kind has another name in this store than the program gives it.
-    #[error("kind {kind} is {stored}, not {program}")]
+    #[error("kind {kind} is {stored} in the store and {program} in the program: give {program} another type_id")]
     KindHasOtherName {
         /// The kind.
         kind: EventKind,
@@ -84,7 +84,7 @@ pub enum StoreError {
         program: String,
     },
     /// The name belongs to another kind in this store than in the program.
-    #[error("{name} is kind {stored}, not {program}")]
+    #[error("{name} is kind {stored} in the store and {program} in the program: the program has to keep to {stored}")]
     NameHasOtherKind {
         /// The name.
         name: String,
@@ -92,6 +92,26 @@ pub enum StoreError {
         stored: EventKind,
         /// The kind that has it in the program.
         program: EventKind,
+    },
+    /// Two payload types of the program have the same kind.
+    #[error("{first} and {second} of the program are both kind {kind}: give one of them another type_id")]
+    KindUsedTwice {
+        /// The kind.
+        kind: EventKind,
+        /// The name of the one.
+        first: String,
+        /// The name of the other.
+        second: String,
+    },
+    /// Two kinds of the program have the same name.
+    #[error("kinds {first} and {second} of the program are both named {name}: give one of them another name")]
+    NameUsedTwice {
+        /// The name.
+        name: String,
+        /// The one kind.
+        first: EventKind,
+        /// The other.
+        second: EventKind,
     },
     /// What the program says of a kind is past a limit.
     #[error(transparent)]
@@ -128,17 +148,32 @@ pub enum StoreError {
     #[error("the payload cannot be encoded")]
     Encode(#[from] rmp_serde::encode::Error),
     /// The payload of an event is not what was asked for.
-    #[error("the payload of event {sequence} cannot be decoded")]
+    #[error("event {sequence}, kind {kind}, cannot be decoded: {}", in_one_line(.error))]
     Payload {
         /// The event.
         sequence: u64,
+        /// Its kind.
+        kind: EventKind,
         /// Why.
-        source: PayloadError,
+        error: PayloadError,
     },
     /// There is no such event, or it is not visible yet.
     #[error("there is no event {sequence}")]
     NotFound {
         /// Its sequence.
+        sequence: u64,
+    },
+    /// There is no event with this id; another one has its sequence.
+    #[error("there is no event {id}")]
+    UnknownId {
+        /// The id.
+        id: EventId,
+    },
+    /// The event was lost before the store was [salvaged](crate::store::salvage), and what was asked for may be wrong
+    /// without it. [`with_accept_lost_events`](crate::store::StoreConfig::with_accept_lost_events) goes on without.
+    #[error("event {sequence} was lost before the store was salvaged, and may have mattered here")]
+    Lost {
+        /// The event.
         sequence: u64,
     },
     /// The payload of the event was erased.

@@ -1,15 +1,16 @@
 //! Going through the events of a region, one after the other.
 
-use crate::EventPayload;
 use crate::store::read::{DecodePayload, Scan};
 use crate::store::shared::Shared;
 use crate::store::{EventRow, Store, StoreError, payload};
+use crate::{EventPayload, KindInfo};
 use batpak_core::{Region, StoredEvent};
 use batpak_index::Direction;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
 use std::iter::FusedIterator;
+use std::ops::Range;
 
 /// The events of a region, read as they are asked for. It sees what was visible when the first one was asked for.
 pub struct Events<P = Value> {
@@ -17,6 +18,8 @@ pub struct Events<P = Value> {
     region: Region,
     start: Start,
     decode: DecodePayload<P>,
+    /// What the program knows of the kinds, if they are read as a type.
+    kinds: Option<&'static [KindInfo]>,
     scan: Option<Scan>,
     ended: bool,
 }
@@ -62,6 +65,7 @@ impl Store {
             region: region.clone(),
             start: Start { direction: Direction::Forward, from: None },
             decode: payload::show,
+            kinds: None,
             scan: None,
             ended: false,
         }
@@ -112,7 +116,9 @@ impl<P> Events<P> {
     /// before the first event is asked for.
     ///
     /// # Errors
-    /// `Payload` for an event whose version is newer than this program knows.
+    /// `Payload` for an event whose version is newer than this program knows. Before all others `Lost`, if one of them
+    /// may have been lost, and `KindHasOtherName` or `NameHasOtherKind`, behind which nothing comes, if a kind means
+    /// something else in this store.
     ///
     /// # Examples
     /// ```
@@ -136,6 +142,7 @@ impl<P> Events<P> {
     /// ```
     pub fn typed<T: EventPayload>(mut self) -> Events<T> {
         self.region = self.region.with_kinds(T::KIND_LIST.iter().copied());
+        self.kinds = Some(T::KINDS);
         self.decoded_by(T::decode)
     }
 
@@ -145,8 +152,8 @@ impl<P> Events<P> {
     }
 
     fn decoded_by<Q>(self, decode: DecodePayload<Q>) -> Events<Q> {
-        let Self { store, region, start, scan, ended, .. } = self;
-        Events { store, region, start, decode, scan, ended }
+        let Self { store, region, start, kinds, scan, ended, .. } = self;
+        Events { store, region, start, decode, kinds, scan, ended }
     }
 
     /// The store, and where it is gone through. Of a closed one there is nothing but this error: whoever skips errors
@@ -161,19 +168,32 @@ impl<P> Events<P> {
             self.ended = true;
             return Some(Err(closed));
         }
-        let scan = self.scan.get_or_insert_with(|| plan(shared, &self.region, self.start));
-        Some(Ok((shared, scan)))
+        if self.scan.is_none() {
+            let range = self.start.range(shared.visible());
+            self.scan = Some(Scan::new(shared, &self.region, range.clone(), self.start.direction));
+            if let Some(kinds) = self.kinds {
+                if let Err(other) = shared.check_kinds(kinds) {
+                    self.ended = true;
+                    return Some(Err(other));
+                }
+                if let Err(lost) = shared.check_lost(&self.region, range) {
+                    return Some(Err(lost));
+                }
+            }
+        }
+        self.scan.as_mut().map(|scan| Ok((shared, scan)))
     }
 }
 
-fn plan(shared: &Shared, region: &Region, start: Start) -> Scan {
-    let visible = shared.visible();
-    let range = match (start.direction, start.from) {
-        (_, None) => 0..visible,
-        (Direction::Forward, Some(from)) => from.min(visible)..visible,
-        (Direction::Backward, Some(from)) => 0..from.saturating_add(1).min(visible),
-    };
-    Scan::new(shared, region, range, start.direction)
+impl Start {
+    /// The sequences that are gone through.
+    fn range(self, visible: u64) -> Range<u64> {
+        match (self.direction, self.from) {
+            (_, None) => 0..visible,
+            (Direction::Forward, Some(from)) => from.min(visible)..visible,
+            (Direction::Backward, Some(from)) => 0..from.saturating_add(1).min(visible),
+        }
+    }
 }
 
 impl<P> Iterator for Events<P> {

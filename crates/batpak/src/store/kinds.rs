@@ -103,10 +103,23 @@ pub(crate) fn check_program(infos: &[KindInfo]) -> Result<(), StoreError> {
         if info.kind.is_reserved() {
             return Err(StoreError::ReservedKind { kind: info.kind });
         }
-        table.check(info.kind, info.name)?;
+        table.check(info.kind, info.name).map_err(within_program)?;
         table.add(Described { sequence: 0, description: description_of(info)? });
     }
     Ok(())
+}
+
+/// What one type of the program says against another one.
+fn within_program(error: StoreError) -> StoreError {
+    match error {
+        StoreError::KindHasOtherName { kind, stored: first, program: second } => {
+            StoreError::KindUsedTwice { kind, first, second }
+        }
+        StoreError::NameHasOtherKind { name, stored: first, program: second } => {
+            StoreError::NameUsedTwice { name, first, second }
+        }
+        other => other,
+    }
 }
 
 /// The kinds of an open store.
@@ -234,7 +247,7 @@ impl Job {
         for description in &self.descriptions {
             own.add(Described { sequence: 0, description: description.clone() });
         }
-        own.check(info.kind, info.name)?;
+        own.check(info.kind, info.name).map_err(within_program)?;
         if own.knows(info.kind, info.version, info.name) {
             return Ok(());
         }
@@ -252,6 +265,19 @@ impl Shared {
 
     fn kinds_table(&self) -> Result<Arc<Table>, StoreError> {
         self.kinds.load(&self.kinds_files()).map_err(|error| self.known(error))
+    }
+
+    /// Refuses kinds of the program that mean something else in the store. What cannot be read of the store is not
+    /// compared.
+    #[inline]
+    pub(crate) fn check_kinds(&self, infos: &[KindInfo]) -> Result<(), StoreError> {
+        if infos.is_empty() {
+            return Ok(());
+        }
+        match &*self.kinds.table.load() {
+            Some(table) => table.check_all(infos),
+            None => self.kinds_table().map_or(Ok(()), |table| table.check_all(infos)),
+        }
     }
 
     #[cold]

@@ -21,6 +21,7 @@ mod kinds;
 mod kinds_check;
 mod kinds_file;
 mod look_up;
+mod lost;
 mod open;
 mod options;
 mod part_check;

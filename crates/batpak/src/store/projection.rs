@@ -1,8 +1,8 @@
 //! Projections: a state from the events of an entity.
 
-use crate::event_payload::{EventPayload, PayloadError};
-use crate::store::read::Scan;
-use crate::store::read::payload_of;
+use crate::event_payload::{EventPayload, KindInfo, PayloadError};
+use crate::store::lost::is_lost;
+use crate::store::read::{Scan, not_decoded, payload_of};
 use crate::store::shared::Shared;
 use crate::store::{Store, StoreError, payload};
 use batpak_core::{Event, EventHeader, EventKind, EventRef, Region};
@@ -22,6 +22,11 @@ pub trait ProjectionInput {
     /// # Errors
     /// If they are not what the projection expects.
     fn decode(kind: EventKind, version: u16, payload: &[u8]) -> Result<Self::Payload<'_>, PayloadError>;
+
+    /// What the program knows of the kinds that it decodes; nothing by default.
+    fn known_kinds() -> &'static [KindInfo] {
+        &[]
+    }
 }
 
 /// Payloads as JSON values.
@@ -57,6 +62,10 @@ impl<E: EventPayload> ProjectionInput for TypedInput<E> {
 
     fn decode(kind: EventKind, version: u16, payload: &[u8]) -> Result<E, PayloadError> {
         E::decode(kind, version, payload)
+    }
+
+    fn known_kinds() -> &'static [KindInfo] {
+        E::KINDS
     }
 }
 
@@ -321,6 +330,7 @@ impl<T: EventSourced> Projected<T> {
         let Self { store, region, state, next } = self;
         let shared = store.shared();
         shared.check_open()?;
+        shared.check_kinds(T::Input::known_kinds())?;
         advance(shared, region, next, end, |record| take(state, record))
     }
 
@@ -337,7 +347,7 @@ pub(crate) fn region_of<T: EventSourced>(region: &Region) -> Region {
 }
 
 /// Gives the events of a region from `next` on and before `end` to `take`; whether there were any. After an error `next`
-/// is the event that it is about, or an event before it.
+/// is the event that it is about, or an event before it. Lost ones are left out, once the program has accepted that.
 pub(crate) fn advance(
     shared: &Shared,
     region: &Region,
@@ -348,10 +358,11 @@ pub(crate) fn advance(
     if *next >= end {
         return Ok(false);
     }
+    shared.check_lost(region, *next..end)?;
     let mut any = false;
     let mut scan = Scan::new(shared, region, *next..end, Direction::Forward);
     while let Some(row) = scan.next_to_read(shared)? {
-        scan.with_row(shared, &row, &mut take)?;
+        scan.with_row(shared, &row, |event| if is_lost(event) { Ok(()) } else { take(event) })?;
         *next = row.sequence() + 1;
         any = true;
     }
@@ -373,8 +384,7 @@ type PayloadFor<'r, T> = <<T as EventSourced>::Input as ProjectionInput>::Payloa
 
 /// An event as a state wants it.
 pub(crate) fn event_for<'r, T: EventSourced>(record: &'r EventRef<'r>) -> Result<Event<PayloadFor<'r, T>>, StoreError> {
-    let sequence = record.sequence();
     let payload = T::Input::decode(record.kind(), record.payload_version(), payload_of(record)?)
-        .map_err(|source| StoreError::Payload { sequence, source })?;
+        .map_err(|error| not_decoded(record, error))?;
     Ok(Event::new(EventHeader::from(record), payload))
 }

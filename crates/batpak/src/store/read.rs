@@ -1,6 +1,7 @@
 //! Reading: one event, or the rows of many.
 
 use crate::event_payload::{EventPayload, PayloadError};
+use crate::store::lost::is_lost;
 use crate::store::rebuild::Attempts;
 use crate::store::shared::Shared;
 use crate::store::{Store, StoreError, payload};
@@ -133,7 +134,9 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn get_typed<T: EventPayload>(&self, id: EventId) -> Result<StoredEvent<T>, StoreError> {
-        self.fetch_id(id, T::decode)
+        let stored = self.fetch_id(id, T::decode)?;
+        self.shared().check_kinds(std::slice::from_ref(stored.event.payload().kind_info()))?;
+        Ok(stored)
     }
 
     /// The event with this id, its payload as any type, whatever its kind and version.
@@ -208,7 +211,7 @@ impl Store {
         shared.check_open()?;
         let sequence = id.sequence();
         let row = shared.visible_row(sequence)?;
-        if row.id == id { Ok(row) } else { Err(StoreError::NotFound { sequence }) }
+        if row.id == id { Ok(row) } else { Err(StoreError::UnknownId { id }) }
     }
 }
 
@@ -292,15 +295,19 @@ fn event_of<'r>(row: &Row, record: &'r [u8]) -> Result<EventRef<'r>, StoreError>
     Err(StoreError::Corrupt { segment: None, offset: Some(row.offset.into()), reason })
 }
 
+#[cold]
+pub(crate) fn not_decoded(event: &EventRef<'_>, error: PayloadError) -> StoreError {
+    StoreError::Payload { sequence: event.sequence(), kind: event.kind(), error }
+}
+
 #[inline]
 fn decoded<P>(
     event: &EventRef<'_>,
     coordinate: Coordinate,
     decode: DecodePayload<P>,
 ) -> Result<StoredEvent<P>, StoreError> {
-    let sequence = event.sequence();
-    let payload = decode(event.kind(), event.payload_version(), payload_of(event)?)
-        .map_err(|source| StoreError::Payload { sequence, source })?;
+    let payload =
+        decode(event.kind(), event.payload_version(), payload_of(event)?).map_err(|error| not_decoded(event, error))?;
     Ok(StoredEvent { coordinate, event: Event::new(EventHeader::from(event), payload) })
 }
 
@@ -483,5 +490,7 @@ pub(crate) fn decode_at(position: Position, record: &[u8]) -> Result<EventRef<'_
 
 /// The payload of an event, if it is still there.
 pub(crate) fn payload_of<'a>(event: &EventRef<'a>) -> Result<&'a [u8], StoreError> {
-    event.content().payload().ok_or(StoreError::Erased { sequence: event.sequence() })
+    let sequence = event.sequence();
+    let missing = || if is_lost(event) { StoreError::Lost { sequence } } else { StoreError::Erased { sequence } };
+    event.content().payload().ok_or_else(missing)
 }

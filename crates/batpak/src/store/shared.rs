@@ -18,7 +18,7 @@ use batpak_index::Index;
 use batpak_segment::{Log, LogError, LogReader, Position, SharedWatermark};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) report: OpenIndexReport,
     pub(crate) head: Mutex<Frontier>,
     pub(crate) states: States,
+    /// Whether there are events that a salvage could not save, once somebody has looked.
+    pub(crate) has_lost: OnceLock<bool>,
     pub(crate) changes: Changes,
     pub(crate) turns: Turns,
     writing: Option<Writing>,
@@ -122,6 +124,7 @@ impl Shared {
             report,
             head: Mutex::default(),
             states: States::default(),
+            has_lost: OnceLock::new(),
             changes: Changes::default(),
             turns: Turns::default(),
             writing,

@@ -1,6 +1,7 @@
 //! Verifying a store: everything in its files against everything else that it says.
 
 use crate::store::kinds_check::KindsCheck;
+use crate::store::lost::is_lost;
 use crate::store::part_check::PartChecks;
 use crate::store::part_file::listed;
 use crate::store::read::decode_at;
@@ -63,6 +64,8 @@ impl Finding {
 pub struct VerifyReport {
     /// Number of events that were read.
     pub events: u64,
+    /// How many of them only stand in the place of an event that a [salvage](crate::store::salvage) could not save.
+    pub stubs: u64,
     /// Number of entities that they belong to.
     pub entities: u64,
     /// Number of commits that were read; what a segment begins and ends with counts too.
@@ -408,6 +411,7 @@ impl<'c, F: FnMut(Finding) -> ControlFlow<()>> Verifier<'c, F> {
     #[inline]
     fn event(&mut self, position: Position, event: &EventRef<'_>) -> ControlFlow<()> {
         self.report.events += 1;
+        self.report.stubs += u64::from(is_lost(event));
         self.link(position, event)?;
         if let Some(tree) = &self.tree {
             self.leaves.push(event.event_hash());

@@ -58,7 +58,10 @@ pub struct SalvageReport {
 /// that one is there; with a wrong checksum it is saved if its hash follows. All saved events keep their sequence, id,
 /// revision, time and content. What describes [kinds](Store::kinds) and can be read is saved, too.
 ///
-/// In the place of each lost event stands a stub, as of an event that was dropped: reading it says `Erased`. Its scope is
+/// In the place of each lost event stands a stub, as of an event that was dropped: reading it says `Lost`, and so does a
+/// state or a typed read that may be wrong without it, unless the store is opened with
+/// [`with_accept_lost_events`](StoreConfig::with_accept_lost_events). Rows, untyped reads and cursors over other kinds pass
+/// over it. Its scope is
 /// [`LOST`] and its entity the one that misses a revision there, or also `LOST` where no later event tells; then its
 /// revision counts these. Its id has the right sequence, and its idempotency key is gone. Its payload hash is 32 zero
 /// bytes. Its event hash is what it was if that still stands in the file and the next event of its entity proves it. If
