@@ -4,9 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "a program that shows something")]
 
-use batpak::guard::gate_fn;
 use batpak::prelude::*;
-use batpak::store::CausesEnd;
 use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::thread;

@@ -4,7 +4,6 @@
 
 #![expect(clippy::print_stdout, reason = "a program that shows something")]
 
-use batpak::PayloadError;
 use batpak::prelude::*;
 use std::error::Error;
 use std::path::Path;
