@@ -32,6 +32,11 @@ impl ManualClock {
         self.wall_ns.fetch_add(i64::try_from(nanos).unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
+    /// The wall clock: nanoseconds since 1970-01-01 UTC.
+    pub fn wall_ns(&self) -> i64 {
+        self.wall_ns.load(Ordering::Relaxed)
+    }
+
     /// The wall clock is set, to nanoseconds since 1970-01-01 UTC.
     pub fn set_wall_ns(&self, nanos: i64) {
         self.wall_ns.store(nanos, Ordering::Relaxed);
@@ -40,7 +45,7 @@ impl ManualClock {
 
 impl Clock for ManualClock {
     fn wall_ns(&self) -> i64 {
-        self.wall_ns.load(Ordering::Relaxed)
+        Self::wall_ns(self)
     }
 
     fn monotonic(&self) -> Duration {

@@ -3,7 +3,7 @@
 use crate::store::read::decode_at;
 use crate::store::shared::Shared;
 use crate::store::{OpenIndexReport, RefusedFile, Store, StoreError};
-use batpak_core::{Frontier, TreeHash};
+use batpak_core::{Frontier, Timestamp, TreeHash};
 use batpak_index::Live;
 use batpak_segment::LogHead;
 use std::sync::atomic::Ordering;
@@ -72,6 +72,32 @@ impl Head {
 }
 
 impl Store {
+    /// The wall clock of the store's [environment](crate::store::Environment), by which events get their time. It may go
+    /// back. A command that decides on the time asks here, so that a test can turn the clock.
+    ///
+    /// # Examples
+    /// ```
+    /// use batpak::prelude::*;
+    /// use batpak::testing::TestStore;
+    /// use std::time::Duration;
+    ///
+    /// fn is_sale_open(store: &Store, opened: &EventRow) -> bool {
+    ///     store.now().as_nanos() - opened.time.as_nanos() < 3_600_000_000_000
+    /// }
+    ///
+    /// let hall = Coordinate::new("hall", "tickets")?;
+    /// let test = TestStore::new().given_by(|store| store.append(&hall, EventKind::custom(1, 1), &"opened"));
+    /// let opened = test.store().events(&Region::entity("hall")).rows().next().expect("one event")?;
+    /// assert_eq!(test.store().now(), opened.time);
+    /// assert!(is_sale_open(test.store(), &opened));
+    /// let test = test.after(Duration::from_hours(1));
+    /// assert!(!is_sale_open(test.store(), &opened));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(self.shared().config.environment.clock.wall_ns())
+    }
+
     /// How the store is. Also of a closed one.
     pub fn diagnostics(&self) -> Diagnostics {
         let shared = self.shared();

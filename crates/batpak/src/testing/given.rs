@@ -91,7 +91,7 @@ impl TestStore {
         &self.store
     }
 
-    /// Its clock.
+    /// Its clock. What a command asks of it is [`Store::now`]; [`after`](Self::after) lets time pass.
     pub fn clock(&self) -> &ManualClock {
         &self.clock
     }
