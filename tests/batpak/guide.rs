@@ -1,6 +1,11 @@
 //! The pages of the guide hold the examples, which are compiled and run: a page that differs tells a reader something
 //! that was never tried.
 
+/// The example is here for its own tests.
+#[path = "../../crates/batpak/examples/ledger.rs"]
+#[expect(dead_code, reason = "the program itself is run where the examples are")]
+mod bank;
+
 /// The lines of the blocks of a page that are marked as Rust and nothing else.
 fn program(page: &str) -> Vec<&str> {
     let mut within = false;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::thread;
 
-#[derive(Serialize, Deserialize, EventPayload)]
+#[derive(Debug, PartialEq, Serialize, Deserialize, EventPayload)]
 #[batpak(category = 2)]
 enum BankEvent {
     #[batpak(type_id = 1, name = "money.deposited")]
@@ -184,4 +184,52 @@ fn check(store: &Store) -> Result<(), Box<dyn Error>> {
     assert_eq!(kept.0.values().sum::<i64>(), total);
     println!("{:?}", kept.0);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use batpak::testing::TestStore;
+    use std::time::Duration;
+
+    fn ann() -> Coordinate {
+        Coordinate::new("account:ann", "bank").expect("valid names")
+    }
+
+    fn deposited(cents: i64) -> BankEvent {
+        BankEvent::Deposited { account: ann().entity().to_owned(), cents }
+    }
+
+    fn withdrawn(cents: i64) -> BankEvent {
+        BankEvent::Withdrawn { account: ann().entity().to_owned(), cents }
+    }
+
+    #[test]
+    fn what_is_there_can_be_withdrawn() {
+        TestStore::new()
+            .given(&ann(), &deposited(500))
+            .when(|store| withdraw(store, &ann(), 500))
+            .then_events(&[(&ann(), withdrawn(500))]);
+    }
+
+    #[test]
+    fn more_than_that_is_refused() {
+        let overdrawn = |error: &_| matches!(error, DecideError::Refused(Refusal::Overdrawn { balance: 300, .. }));
+        TestStore::new()
+            .given(&ann(), &deposited(500))
+            .given(&ann(), &withdrawn(200))
+            .when(|store| withdraw(store, &ann(), 301))
+            .then_error(overdrawn);
+    }
+
+    #[test]
+    fn the_balance_of_an_evening_is_without_the_next_day() {
+        let test = TestStore::new().given(&ann(), &deposited(500));
+        let evening = test.store().now();
+        let test = test.after(Duration::from_hours(24)).given(&ann(), &withdrawn(200));
+        let until_then = Region::scope("bank").with_time(..=evening);
+        let last = test.store().events(&until_then).backward().rows().next().expect("one event").expect("a row");
+        let balance = test.store().project_at("account:ann", last.sequence).expect("a balance");
+        assert_eq!(balance, Some(Balance(500)));
+    }
 }
