@@ -64,6 +64,7 @@ struct Readme;
 /// The programs of the guide are those of the examples, as `guide.rs` among the tests compares; here they are run.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/MIGRATING.md")]
+#[doc = include_str!("../../../docs/guide/README.md")]
 #[doc = concat!("```\n", include_str!("../examples/audit.rs"), "\n```")]
 #[doc = concat!("```\n", include_str!("../examples/ledger.rs"), "\n```")]
 #[doc = concat!("```\n", include_str!("../examples/schema.rs"), "\n```")]
