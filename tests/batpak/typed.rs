@@ -22,6 +22,47 @@ pub(crate) struct Placed {
     cached: u8,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+struct Weight {
+    grams: u32,
+}
+
+/// As an old program has it, with a type in it that is not a payload itself.
+#[derive(Debug, Serialize, Deserialize, EventPayload)]
+#[batpak(category = 9, type_id = 1, name = "parcel.sent")]
+struct SentOnce {
+    weights: Vec<Weight>,
+}
+
+#[derive(Debug, Serialize, Deserialize, EventPayload)]
+#[batpak(category = 9, type_id = 1, version = 2, name = "parcel.sent", upcast(Self::from_v1))]
+struct Sent {
+    grams: u32,
+}
+
+impl Sent {
+    fn from_v1(old: SentOnce) -> Self {
+        Self { grams: old.weights.iter().map(|weight| weight.grams).sum() }
+    }
+}
+
+#[test]
+fn an_old_program_opens_a_store_with_newer_versions_and_appends_its_own() {
+    let machine = Machine::new();
+    let store = machine.open();
+    store.append_typed(&at("parcel:1", "post"), &Sent { grams: 5 }).expect("append");
+    store.close().expect("close");
+    let old = Store::open(machine.config().with_events::<SentOnce>()).expect("it is not refused");
+    old.append_typed(&at("parcel:1", "post"), &SentOnce { weights: vec![Weight { grams: 6 }] }).expect("append");
+    let read: Vec<_> = old.events(&Region::all()).typed::<SentOnce>().collect();
+    assert!(matches!(
+        &read[..],
+        [Err(StoreError::Payload { source: PayloadError::NewerVersion { version: 2, known: 1, .. }, .. }), Ok(_)]
+    ));
+    let read = old.events(&Region::all()).typed::<Sent>().map(|event| event.expect("both").event.payload().grams);
+    assert_eq!(read.collect::<Vec<_>>(), [5, 6]);
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, EventPayload)]
 #[batpak(category = 1, type_id = 2, name = "order.weighed")]
 struct Weighed(u32, f64);

@@ -142,6 +142,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // A person allows it nevertheless, and says why.
     let bypassed = agent.proposed(*found, "buy", 12_900)?.bypass(&agent.gates, "Ada has approved the purchase")?;
+    assert!(bypassed.record.is_some());
+    let blank = agent.proposed(*found, "buy", 1)?.bypass(&agent.gates, " ");
+    assert!(matches!(blank, Err(BypassError::Reason(_))));
     let bought = agent.run(bypassed.receipts[0].event_id, "buy")?;
     let answer = agent.append(bought, &AgentEvent::Answered { text: "A chair was bought".to_owned() })?;
 

@@ -104,6 +104,12 @@ mod third {
     }
 }
 
+/// All events of the program: those of orders, and what else it will have.
+#[derive(EventPayload)]
+enum ShopEvent {
+    Order(third::OrderEvent),
+}
+
 /// A release opens the store, appends to an order, and closes the store.
 fn run<T: EventPayload>(dir: &Path, order: &str, event: &T) -> Result<AppendReceipt, Box<dyn Error>> {
     let store = Store::open(StoreConfig::new(dir).with_events::<T>())?;
@@ -120,7 +126,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let second = run(dir.path(), "order:2", &placed)?;
     let items = vec!["a table".to_owned(), "a bench".to_owned()];
     run(dir.path(), "order:3", &third::OrderEvent::Placed { items: items.clone(), cents: 39_900, note: None })?;
-    run(dir.path(), "order:1", &third::OrderEvent::Cancelled { reason: "too wide".to_owned() })?;
+    let cancelled = third::OrderEvent::Cancelled { reason: "too wide".to_owned() };
+    run(dir.path(), "order:1", &ShopEvent::Order(cancelled))?;
 
     let store = Store::open_read_only(dir.path())?;
     read_as_third(&store, note, items)?;
