@@ -42,7 +42,7 @@ struct Sent {
 
 impl Sent {
     fn from_v1(old: SentOnce) -> Self {
-        Self { grams: old.weights.iter().map(|weight| weight.grams).sum() }
+        Self { grams: old.weights.into_iter().map(|weight| weight.grams).sum() }
     }
 }
 
@@ -521,4 +521,28 @@ fn an_enum_that_is_not_stored_as_one_is_refused() {
     let error = ByHand::decode(EventKind::custom(1, 1), 1, &[0xA0]).expect_err("a string");
     let cause = std::error::Error::source(&error).expect("a cause").to_string();
     assert!(cause.contains("derive its serde traits"), "{cause}");
+}
+
+#[test]
+fn an_untyped_payload_of_another_shape_is_met_by_the_projection() {
+    #[derive(Debug, Default)]
+    struct Total(u32);
+
+    impl Projection for Total {
+        type Event = Counted;
+
+        fn apply(&mut self, event: &Event<Counted>) {
+            self.0 += event.payload().0;
+        }
+    }
+
+    let store = Machine::new().open();
+    let (counter, kind) = (at("counter", "shop"), EventKind::custom(1, 3));
+    store.append_typed(&counter, &Counted(4)).expect("append");
+    store.append(&counter, kind, &5).expect("append");
+    let total: Option<Total> = store.project("counter", &Freshness::Consistent).expect("the shape is right");
+    assert_eq!(total.map(|total| total.0), Some(9));
+    store.append(&counter, kind, &"six").expect("it is not checked");
+    let error = store.project::<Total>("counter", &Freshness::Consistent).expect_err("text is no number");
+    assert!(matches!(error, StoreError::Payload { sequence: 2, .. }), "{error}");
 }
