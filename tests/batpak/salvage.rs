@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 
 const NEW: &str = "/new";
 
+/// Where the checksum of a segment's first event stands: in its item, behind the header of the first frame with records.
+const FIRST_EVENT_CRC: usize = 360 + 40 + 4;
+
 type Events = BTreeMap<u64, StoredEvent<Value>>;
 
 pub(crate) fn events(store: &Store) -> Events {
@@ -124,6 +127,17 @@ fn a_lost_payload_changes_no_hash_behind_it() {
     let report = check(&machine, &before);
     assert_eq!((report.events, report.lost.len()), (28, 1));
     assert!(report.rehashed.is_empty(), "{report:?}");
+}
+
+#[test]
+fn an_event_of_which_only_the_checksum_is_damaged_counts_as_lost_and_is_saved() {
+    let (machine, _) = closed();
+    let before = before(&machine);
+    machine.edit(segment(0), |bytes| bytes[FIRST_EVENT_CRC] ^= 1);
+    let verified = findings(machine.config()).1;
+    assert_eq!((verified.events_lost, verified.head), (1, None));
+    let report = check(&machine, &before);
+    assert_eq!((report.events, report.lost.len(), report.rehashed.len()), (29, 0, 0));
 }
 
 #[test]

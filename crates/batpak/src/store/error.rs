@@ -268,7 +268,9 @@ pub enum StoreError {
         /// What the file system said.
         source: io::Error,
     },
-    /// A write or sync failed, now or before: the store accepts nothing more until it is opened again. Reads go on.
+    /// A write or sync failed, now or before, or a read met damage: the store accepts nothing more until it is opened
+    /// again. Reads go on, except of what is damaged. Opening again does not mend damage, and writing ends again when it
+    /// is met: [`salvage`](crate::store::salvage) saves what can be read into a new store.
     #[error("writing has ended: {reason}")]
     Failed {
         /// The first failure.

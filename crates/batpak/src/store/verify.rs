@@ -78,7 +78,8 @@ pub struct VerifyReport {
     pub index_files: u64,
     /// Number of findings.
     pub findings: u64,
-    /// Number of events that could not be read, as far as events behind them tell.
+    /// Number of events that could not be read, as far as events behind them tell; those of which only the checksum is
+    /// damaged too.
     pub events_lost: u64,
     /// Events that follow one that could not be read in their entity: their hash cannot be computed without it.
     pub events_unlinked: u64,
@@ -125,6 +126,9 @@ pub struct ChainReport {
 /// kinds says what the segments say. What a power cut
 /// took, or somebody who can write the directory and make all of it anew, shows only in the [head](VerifyReport::head),
 /// compared with one that was kept elsewhere.
+///
+/// An event with a wrong checksum counts as lost here, whatever is wrong: if it is only the checksum,
+/// [`salvage`](crate::store::salvage()) saves the event, because its hash follows.
 ///
 /// Segments are read with one buffer of 256 KiB, more for larger commits; memory grows with the number of entities.
 ///

@@ -55,8 +55,9 @@ pub struct SalvageReport {
 /// store are `into`, a directory without a store, which is made if need be.
 ///
 /// An event is saved if its checksum is right and its hash follows from the event before it in its entity, as far as
-/// that one is there; with a wrong checksum it is saved if its hash follows. All saved events keep their sequence, id,
-/// revision, time and content. What describes [kinds](Store::kinds) and can be read is saved, too.
+/// that one is there; with a wrong checksum, which [`verify`](crate::store::verify()) counts as lost, it is saved if its
+/// hash follows. All saved events keep their sequence, id, revision, time and content. What describes
+/// [kinds](Store::kinds) and can be read is saved, too.
 ///
 /// In the place of each lost event stands a stub, as of an event that was dropped: reading it says `Lost`, and so does a
 /// state or a typed read that may be wrong without it, unless the store is opened with
@@ -66,7 +67,8 @@ pub struct SalvageReport {
 /// revision counts these. Its id has the right sequence, and its idempotency key is gone. Its payload hash is 32 zero
 /// bytes. Its event hash is what it was if that still stands in the file and the next event of its entity proves it. If
 /// not, it is 32 zero bytes, and the events behind it in its entity get new hashes, up to one that was dropped or whose
-/// hash is proven: the report tells which. So the new store verifies, and its head is not that of the damaged one.
+/// hash is proven: the report tells which. So the new store verifies. Its head is that of the damaged one, as it was, if
+/// the hash of every lost event was proven, and another one if not.
 ///
 /// What is lost at the end, with nothing behind it that tells how much, has no stub. What was never durable and is cut
 /// by an opening too is not saved and not lost.
@@ -94,6 +96,8 @@ pub struct SalvageReport {
 /// for n in 0..3 {
 ///     store.append(&seat, EventKind::custom(1, 1), &n)?;
 /// }
+/// store.sync()?;
+/// let head = store.head()?;
 /// store.close()?;
 ///
 /// // One bit in the checksum of the first segment's second frame, another in the payload of the first event.
@@ -110,6 +114,7 @@ pub struct SalvageReport {
 ///
 /// let store = Store::open(into.path())?;
 /// assert_eq!(store.verify_chain()?.events, 3);
+/// assert_eq!(store.head()?, head);
 /// assert_eq!(store.read(2)?.event.payload(), &2);
 /// assert!(matches!(store.read(0), Err(StoreError::Erased { sequence: 0 })));
 /// assert_eq!(store.query(&Region::scope(LOST))?.len(), 1);
