@@ -61,7 +61,8 @@ pub use event_payload::{EventPayload, KindInfo, PayloadError};
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// The programs of the guide are those of the examples, as `guide.rs` among the tests compares; here they are run.
+/// The programs of the guide are those of the examples, as `guide.rs` among the tests compares, and one in its table of
+/// contents; here they are run.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/MIGRATING.md")]
 #[doc = include_str!("../../../docs/guide/README.md")]
