@@ -55,7 +55,7 @@ impl Case {
         let entity = self.facts[index(id.sequence())].entity.clone();
         self.check_stream(&entity);
         let other = EventId::from_u128(id.as_u128() ^ 2);
-        assert!(matches!(self.store.get(other), Err(StoreError::NotFound { .. })));
+        assert!(matches!(self.store.get(other), Err(StoreError::UnknownId { id }) if id == other));
     }
 
     /// Each event by its sequence and id, each stream.
