@@ -276,7 +276,6 @@ fn values_are_found_of_most_types() {
             from: std::net::IpAddr,
             tree: Tree,
             folder: Folder,
-            any: serde_json::Value,
             result: Result<u128, Option<()>>,
             nested: (Option<u8>, Vec<Option<String>>),
         }
@@ -294,7 +293,6 @@ fn values_are_found_of_most_types() {
         "  from::V6: tuple of 16",
         "  tree::Leaf: i8",
         "  folder.inner[].parent: optional",
-        "  any: anything",
         "  result::Ok: u128",
         "  nested.1[]: optional string",
     ];
@@ -333,6 +331,244 @@ fn where_no_value_is_found_one_is_given() {
     order! { struct After { even: String, } }
     let error = check::<After>(&dir, true).expect_err("another type");
     assert!(matches!(error, EventsLockError::Unreadable(_)), "{error}");
+}
+
+/// A second version of an order in euros, made of the first one.
+macro_rules! second {
+    ($name:ident from $old:ident { $($fields:tt)* } $from_v1:expr) => {
+        #[derive(Deserialize)]
+        struct $old {
+            number: u32,
+            $($fields)*
+        }
+        #[derive(Serialize, Deserialize, EventPayload)]
+        #[batpak(category = 1, type_id = 1, version = 2, name = "order.placed", upcast(Self::from_v1))]
+        struct $name {
+            number: u32,
+            cents: i64,
+            note: Option<String>,
+        }
+        impl $name {
+            fn from_v1(old: $old) -> Self {
+                let from_v1: fn(&$old) -> (i64, Option<String>) = $from_v1;
+                let (cents, note) = from_v1(&old);
+                Self { number: old.number, cents, note }
+            }
+        }
+    };
+}
+
+order! { struct InEuros { euros: i32, note: Option<String>, } }
+second! { InCents from InEurosV1 { euros: i32, note: Option<String>, } |old| (i64::from(old.euros) * 100, old.note.clone()) }
+
+/// The lock file of two versions.
+fn locked_twice() -> TempDir {
+    let dir = locked::<InEuros>();
+    check::<InCents>(&dir, true).expect("accepted");
+    check::<InCents>(&dir, false).expect("nothing has changed");
+    dir
+}
+
+/// What is said of a change after which payloads are read as something else: all of `parts`. It is accepted once.
+#[track_caller]
+fn told<After: EventPayload>(dir: &TempDir, parts: &[&str]) {
+    let error = check::<After>(dir, false).expect_err("it is not accepted yet");
+    assert!(matches!(error, EventsLockError::Changed(_)), "{error}");
+    let said = error.to_string();
+    for part in parts {
+        assert!(said.contains(part), "{part} is not in: {said}");
+    }
+    check::<After>(dir, true).expect("accepted");
+    check::<After>(dir, false).expect("nothing has changed");
+}
+
+/// Notes and amounts that are stored would have been lost, and the test stayed green.
+#[test]
+fn what_older_payloads_are_read_as_is_locked() {
+    second! { Renamed from RenamedV1 { euros: i32, remark: Option<String>, }
+    |old| (i64::from(old.euros) * 100, old.remark.clone()) }
+    second! { Defaulted from DefaultedV1 { #[serde(default)] dollars: i32, note: Option<String>, }
+    |old| (i64::from(old.dollars) * 100, old.note.clone()) }
+    second! { Computed from ComputedV1 { euros: i32, note: Option<String>, }
+    |old| (i64::from(old.euros) * 10, old.note.clone()) }
+    let stored = "stored: {\"euros\":2147483647,\"note\":\"sample\",\"number\":4294967295}";
+    let was = "was read as: {\"cents\":214748364700,\"note\":\"sample\",\"number\":4294967295}";
+    let head = "order.placed (1:001), version 1:";
+    let only = "BATPAK_UPDATE_LOCK=1, only if that is meant";
+    told::<Renamed>(&locked_twice(), &[head, stored, was, "is read as: {\"cents\":214748364700,\"note\":null", only]);
+    told::<Defaulted>(&locked_twice(), &[head, stored, was, "is read as: {\"cents\":0,\"note\":\"sample\"", only]);
+    told::<Computed>(&locked_twice(), &[head, stored, was, "is read as: {\"cents\":21474836470,\"note\"", only]);
+}
+
+#[test]
+fn the_other_name_of_an_option_stays() {
+    order! { struct Before { note: Option<String>, } }
+    order! { struct Renamed { #[serde(rename = "remark", alias = "note")] note: Option<String>, } }
+    order! { struct Forgotten { remark: Option<String>, } }
+    let dir = locked::<Before>();
+    check::<Renamed>(&dir, true).expect("accepted");
+    let parts = ["stored: {\"note\":\"sample\"", "was read as: {\"number\":4294967295,\"remark\":\"sample\"}"];
+    told::<Forgotten>(&dir, &parts);
+}
+
+/// A new optional field adds to what is read, and takes nothing away: other losses are told before it.
+#[test]
+fn what_is_lost_is_told_before_what_is_new() {
+    order! { struct Before { a: Option<String>, b: u8, } }
+    order! { struct After { a: Option<String>, #[serde(default)] c: u8, } }
+    told::<After>(&locked::<Before>(), &["was read as: the same", "is read as: {\"a\":\"sample\",\"c\":0"]);
+    order! { struct More { a: Option<String>, b: u8, c: Option<u8>, } }
+    let error = check::<More>(&locked::<Before>(), false).expect_err("not accepted yet").to_string();
+    assert!(error.contains("c: is new") && !error.contains("is read as"), "{error}");
+}
+
+#[test]
+fn a_new_version_says_what_older_ones_are_read_as() {
+    let stored = "version 1, stored: {\"euros\":2147483647,\"note\":\"sample\",\"number\":4294967295}";
+    let read = "is read as: {\"cents\":214748364700,\"note\":\"sample\",\"number\":4294967295}";
+    told::<InCents>(&locked::<InEuros>(), &["order.placed (1:001), version 2:", stored, read]);
+}
+
+/// A function may make another event of an old one, with the same bytes.
+#[test]
+fn an_event_that_is_read_as_another_kind_is_told() {
+    #[derive(Serialize, Deserialize, EventPayload)]
+    #[batpak(category = 1)]
+    enum Before {
+        #[batpak(type_id = 1, version = 2, name = "order.placed", upcast(Self::from_v1))]
+        Placed { number: u32 },
+        #[batpak(type_id = 2, name = "order.paid")]
+        Paid { number: u32 },
+    }
+    #[derive(Serialize, Deserialize, EventPayload)]
+    #[batpak(category = 1)]
+    enum After {
+        #[batpak(type_id = 1, version = 2, name = "order.placed", upcast(Self::from_v1))]
+        Placed { number: u32 },
+        #[batpak(type_id = 2, name = "order.paid")]
+        Paid { number: u32 },
+    }
+    order! { struct First {} }
+    impl Before {
+        fn from_v1(old: First) -> Self {
+            Self::Placed { number: old.number }
+        }
+    }
+    impl After {
+        fn from_v1(old: First) -> Self {
+            Self::Paid { number: old.number }
+        }
+    }
+    let dir = locked::<First>();
+    check::<Before>(&dir, true).expect("accepted");
+    told::<After>(&dir, &["was read as: the same", "is read as: order.paid {\"number\":"]);
+    told::<Before>(&dir, &["was read as: order.paid {\"number\":", "is read as: the same"]);
+}
+
+/// A file of before there were lines for it.
+#[test]
+fn a_file_that_does_not_say_what_is_read_is_written_anew() {
+    let dir = locked_twice();
+    let file = dir.path().join("events.lock");
+    let whole = text(&dir);
+    let old: Vec<_> = whole.lines().filter(|line| !line.starts_with("  > ") && !line.starts_with("format ")).collect();
+    std::fs::write(&file, old.join("\n")).expect("write");
+    told::<InCents>(&dir, &["the file does not say yet as what older payloads are read", "is read as: {\"cents\""]);
+    assert_eq!(text(&dir), whole);
+    std::fs::write(&file, whole.replace("format 2", "format 3")).expect("write");
+    assert!(matches!(check::<InCents>(&dir, true), Err(EventsLockError::Syntax { line: 3 })));
+}
+
+/// A store that holds the kind does not open with another name.
+#[test]
+fn the_name_of_a_kind_stays() {
+    #[derive(Serialize, Deserialize, EventPayload)]
+    #[batpak(category = 1, type_id = 1, name = "order.posted")]
+    struct Posted {
+        number: u32,
+    }
+    #[derive(Serialize, Deserialize, EventPayload)]
+    #[batpak(category = 3, type_id = 7, name = "order.placed")]
+    struct Moved {
+        number: u32,
+    }
+    order! { struct Before {} }
+    let dir = locked::<Before>();
+    for update in [false, true] {
+        let error = check::<Posted>(&dir, update).expect_err("another name");
+        assert!(matches!(error, EventsLockError::Unreadable(_)), "{error}");
+        let said = error.to_string();
+        assert!(said.contains("its name was order.placed, and is order.posted: put the name back"), "{said}");
+        assert!(!said.contains("BATPAK_UPDATE_LOCK"), "{said}");
+        let error = check::<Moved>(&dir, update).expect_err("another number");
+        assert!(matches!(error, EventsLockError::Unreadable(_)), "{error}");
+        let said = error.to_string();
+        assert!(said.contains("order.placed is 3:007 now: give it its type_id back"), "{said}");
+    }
+}
+
+/// Of what takes anything one value says little: a variant that is gone would not be seen.
+#[test]
+fn where_anything_is_taken_values_are_given() {
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(u32),
+        Text(String),
+    }
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Fewer {
+        Number(u32),
+    }
+    #[derive(Serialize, Deserialize)]
+    struct Notes {
+        note: Option<String>,
+    }
+    order! { struct Untagged { either: Either, } }
+    order! { struct Flat { #[serde(flatten)] notes: Notes, } }
+    order! { struct Whatever { any: serde_json::Value, } }
+    order! { struct After { either: Fewer, } }
+    no_sample::<Untagged>("at either, ");
+    no_sample::<Whatever>("at any, ");
+    no_sample::<Flat>("");
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("events.lock");
+    let eithers = [Either::Number(1), Either::Text("a".to_owned())];
+    let samples = eithers.map(|either| Untagged { number: 1, either });
+    check_events_lock(&file, &samples, true).expect("a new file");
+    check_events_lock(&file, &samples, false).expect("nothing has changed");
+    let fewer = [After { number: 1, either: Fewer::Number(1) }];
+    let error = check_events_lock(&file, &fewer, true).expect_err("a variant is gone");
+    assert!(matches!(error, EventsLockError::Unreadable(_)), "{error}");
+}
+
+#[track_caller]
+fn no_sample<T: EventPayload>(part: &str) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let error = check::<T>(&dir, true).expect_err("no value is given");
+    assert!(matches!(error, EventsLockError::NoSample { .. }), "{error}");
+    let said = error.to_string();
+    for part in [part, "order.placed", "events_lock!(\"events.lock\", AppEvent, AppEvent::Invited(…))"] {
+        assert!(said.contains(part), "{part} is not in: {said}");
+    }
+}
+
+/// A value that is given, and cannot be read, would be in the file for ever.
+#[test]
+fn a_given_value_that_is_not_read_is_refused() {
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(u32),
+        #[serde(skip_deserializing)]
+        Text(String),
+    }
+    order! { struct Before { either: Either, } }
+    let dir = tempfile::tempdir().expect("a directory");
+    let sample = Before { number: 1, either: Either::Text("a".to_owned()) };
+    let error = check_events_lock(&dir.path().join("events.lock"), &[sample], true).expect_err("it is not read");
+    assert!(error.to_string().contains("what it writes it does not read"), "{error}");
 }
 
 /// Without a file nothing would be compared, and the test would say nothing.

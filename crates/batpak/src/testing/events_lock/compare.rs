@@ -1,14 +1,10 @@
 //! What is different between the lock file and the program.
 
 use super::file::{Entry, LockFile};
+use super::readings::{self, Reading};
 use super::shape::shown;
-use crate::store::payload_to_json;
 use crate::{EventPayload, KindInfo};
-use std::error::Error;
 use std::fmt::Write;
-
-/// So many characters of a payload are shown.
-const SHOWN_MAX: usize = 300;
 
 /// All differences, as texts.
 #[derive(Debug, Default)]
@@ -20,16 +16,17 @@ pub(super) struct Comparison {
 impl Comparison {
     pub(super) fn of<T: EventPayload>(locked: &LockFile, current: &[Entry]) -> Self {
         let mut comparison = Self::default();
-        for entry in &locked.0 {
+        for entry in &locked.entries {
             let now = current.iter().find(|now| now.kind == entry.kind);
             match (T::info_of(entry.kind), now) {
-                (Some(info), Some(now)) => comparison.add_locked::<T>(entry, info, now),
-                _ => comparison.add_removed(entry),
+                (Some(info), Some(now)) => comparison.add_locked::<T>(locked, entry, info, now),
+                _ => comparison.add_removed::<T>(entry),
             }
         }
         for now in current {
             if locked.entry(now.kind, now.version).is_none() {
-                let _ = writeln!(comparison.changed, "{}\n  it is not in the lock file", head(now));
+                let readings = readings::of_new_version::<T>(locked, now);
+                let _ = write!(comparison.changed, "{}\n  it is not in the lock file\n{readings}", head(now));
             }
         }
         comparison
@@ -42,30 +39,46 @@ impl Comparison {
 
     /// What else is different.
     pub(super) fn changed(&self) -> Option<String> {
-        (!self.changed.is_empty()).then(|| self.changed.clone())
+        (!self.changed.is_empty()).then(|| format!("{}\n", self.changed.trim_end()))
     }
 
-    fn add_removed(&mut self, entry: &Entry) {
+    fn add_removed<T: EventPayload>(&mut self, entry: &Entry) {
+        let why = match T::KINDS.iter().find(|info| info.name == entry.name) {
+            Some(info) => format!("{} is {} now: give it its type_id back", info.name, info.kind),
+            None => "no payload type has this kind any more: put it back, also if nothing writes it now".to_owned(),
+        };
+        let _ = writeln!(self.unreadable, "{}\n  {why}", head(entry));
+    }
+
+    fn add_locked<T: EventPayload>(&mut self, locked: &LockFile, entry: &Entry, info: &KindInfo, now: &Entry) {
+        let newest_locked = locked.newest(entry.kind);
+        if entry.version == newest_locked && entry.name != info.name {
+            self.add_renamed(entry, info);
+        }
+        let is_newest = entry.version == info.version;
+        let mut differences = if is_newest { differences(entry, now) } else { String::new() };
+        if let Some(why) = first_unreadable::<T>(entry) {
+            let remedy = remedy(entry, info);
+            let _ = writeln!(self.unreadable, "{}\n{differences}{why}{remedy}", head(entry));
+            return;
+        }
+        // Each payload is read as something else once the newest version is another one: that is told of the new one.
+        if newest_locked == info.version {
+            differences += &readings::differences::<T>(locked, entry, !differences.is_empty());
+        }
+        if !differences.is_empty() {
+            let _ = writeln!(self.changed, "{}\n{differences}", head(entry));
+        }
+    }
+
+    /// A store knows the name of each kind that it holds.
+    fn add_renamed(&mut self, entry: &Entry, info: &KindInfo) {
+        let (head, was, is) = (head(entry), &entry.name, info.name);
         let _ = writeln!(
             self.unreadable,
-            "{}\n  no payload type has this kind any more: put it back, also if nothing writes it now",
-            head(entry)
+            "{head}\n  its name was {was}, and is {is}: put the name back; stores that hold this kind do not open with \
+             the new one"
         );
-    }
-
-    fn add_locked<T: EventPayload>(&mut self, entry: &Entry, info: &KindInfo, now: &Entry) {
-        let is_newest = entry.version == info.version;
-        let differences = if is_newest { differences(entry, now) } else { String::new() };
-        match first_unreadable::<T>(entry) {
-            Some(why) => {
-                let remedy = remedy(entry, info);
-                let _ = writeln!(self.unreadable, "{}\n{differences}{why}{remedy}", head(entry));
-            }
-            None if !differences.is_empty() => {
-                let _ = writeln!(self.changed, "{}\n{differences}", head(entry).trim_end());
-            }
-            None => {}
-        }
     }
 }
 
@@ -75,12 +88,9 @@ fn head(entry: &Entry) -> String {
 
 /// The first payload that cannot be read, and why.
 fn first_unreadable<T: EventPayload>(entry: &Entry) -> Option<String> {
-    let mut reads = entry.samples.iter().map(|sample| (sample, T::decode(entry.kind, entry.version, sample).err()));
-    let (sample, error) = reads.find_map(|(sample, error)| Some((sample, error?)))?;
-    let shown = payload_to_json(sample).map_or_else(|_| format!("{sample:02x?}"), |value| value.to_string());
-    let shown: String = shown.chars().take(SHOWN_MAX).collect();
-    let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    Some(format!("  stored: {shown}\n  {reason}\n"))
+    let mut reads = entry.samples.iter().map(|sample| (sample, Reading::of::<T>(entry, sample).err()));
+    let (sample, reason) = reads.find_map(|(sample, reason)| Some((sample, reason?)))?;
+    Some(format!("  stored: {}\n  {reason}\n", readings::shown(sample)))
 }
 
 fn remedy(entry: &Entry, info: &KindInfo) -> String {
@@ -107,9 +117,6 @@ fn remedy(entry: &Entry, info: &KindInfo) -> String {
 /// Where the shape is another one, a line for each path.
 fn differences(entry: &Entry, now: &Entry) -> String {
     let mut lines = String::new();
-    if entry.name != now.name {
-        let _ = writeln!(lines, "  its name was {}, and is {}", entry.name, now.name);
-    }
     for (path, was) in &entry.shape {
         let path_shown = shown(path);
         match now.shape.get(path) {
@@ -130,7 +137,7 @@ fn differences(entry: &Entry, now: &Entry) -> String {
         let _ = writeln!(lines, "  {}: is new, {is}", shown(path));
     }
     if lines.is_empty() && !now.samples.is_subset(&entry.samples) {
-        lines.push_str("  the same values are stored as other bytes\n");
+        lines.push_str("  the same values are stored as other bytes, or others are given\n");
     }
     lines
 }

@@ -1,16 +1,20 @@
 //! The lock file: a text, so that a change of it can be read where it is committed.
 
 use super::EventsLockError;
+use super::readings::Reading;
 use super::shape::{Shape, shown};
+use crate::EventPayload;
 use batpak_core::EventKind;
 use batpak_segment::{FileSystem, OpenMode, RealFileSystem};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
 const HEAD: &str =
     "# The payloads of events, as they are stored. `events_lock!` reads and writes this file; it is committed.\n";
+/// Stands in files that say what payloads are read as.
+const FORMAT: &str = "format 2";
 
 /// A version of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +26,36 @@ pub(super) struct Entry {
     /// Fields that are another name of a field; not in the file.
     pub(super) aliases: BTreeSet<String>,
     pub(super) samples: BTreeSet<Vec<u8>>,
+    /// What samples are read as that are read as something else.
+    pub(super) readings: BTreeMap<Vec<u8>, Reading>,
+}
+
+impl Entry {
+    /// What the file says a sample is read as.
+    pub(super) fn reading(&self, sample: &[u8]) -> Reading {
+        self.readings.get(sample).cloned().unwrap_or_else(|| self.unchanged(sample))
+    }
+
+    /// A sample that is read as itself.
+    pub(super) fn unchanged(&self, sample: &[u8]) -> Reading {
+        Reading { kind: self.kind, payload: sample.to_vec() }
+    }
+
+    fn read_anew<T: EventPayload>(&mut self) {
+        let reads = self.samples.iter().filter_map(|sample| {
+            let reading = Reading::of::<T>(self, sample).ok()?;
+            (reading != self.unchanged(sample)).then(|| (sample.clone(), reading))
+        });
+        self.readings = reads.collect();
+    }
 }
 
 #[derive(Debug, Default)]
-pub(super) struct LockFile(pub(super) Vec<Entry>);
+pub(super) struct LockFile {
+    pub(super) entries: Vec<Entry>,
+    /// Whether it says what samples are read as. Files of before do not.
+    pub(super) says_readings: bool,
+}
 
 impl LockFile {
     /// The file, if there is one.
@@ -54,37 +84,46 @@ impl LockFile {
     }
 
     pub(super) fn entry(&self, kind: EventKind, version: u16) -> Option<&Entry> {
-        self.0.iter().find(|entry| entry.kind == kind && entry.version == version)
+        self.entries.iter().find(|entry| entry.kind == kind && entry.version == version)
     }
 
-    /// These entries in place of those of the same kind and version; payloads are added to what was there.
-    pub(super) fn with(mut self, current: Vec<Entry>) -> Self {
+    /// The newest version of a kind that was locked; 0 if there is none.
+    pub(super) fn newest(&self, kind: EventKind) -> u16 {
+        let entries = self.entries.iter().filter(|entry| entry.kind == kind);
+        entries.map(|entry| entry.version).max().unwrap_or(0)
+    }
+
+    /// These entries in place of those of the same kind and version; payloads are added to what was there. What all of
+    /// them are read as is said anew.
+    pub(super) fn with<T: EventPayload>(mut self, current: Vec<Entry>) -> Self {
         for mut entry in current {
-            match self.0.iter_mut().find(|old| (old.kind, old.version) == (entry.kind, entry.version)) {
+            match self.entries.iter_mut().find(|old| (old.kind, old.version) == (entry.kind, entry.version)) {
                 Some(old) => {
                     entry.samples.append(&mut old.samples);
                     *old = entry;
                 }
-                None => self.0.push(entry),
+                None => self.entries.push(entry),
             }
         }
-        self.0.sort_by_key(|entry| (entry.kind, entry.version));
-        self
+        self.entries.sort_by_key(|entry| (entry.kind, entry.version));
+        self.entries.iter_mut().for_each(Entry::read_anew::<T>);
+        Self { says_readings: true, ..self }
     }
 
     fn text(&self) -> String {
-        let mut text = HEAD.to_owned();
-        for Entry { kind, version, name, shape, samples, .. } in &self.0 {
+        let mut text = format!("{HEAD}\n{FORMAT}\n");
+        for entry in &self.entries {
+            let Entry { kind, version, name, shape, samples, .. } = entry;
             let _ = writeln!(text, "\nkind {kind} version {version} name {name}");
             for (path, what) in shape {
                 let _ = writeln!(text, "  {}: {what}", shown(path));
             }
             for sample in samples {
-                text.push_str("  = ");
-                for byte in sample {
-                    let _ = write!(text, "{byte:02x}");
+                let _ = writeln!(text, "  = {}", digits_of(sample));
+                if let Some(Reading { kind, payload }) = entry.readings.get(sample) {
+                    let other = if *kind == entry.kind { String::new() } else { format!("{kind} ") };
+                    let _ = writeln!(text, "  > {other}{}", digits_of(payload));
                 }
-                text.push('\n');
             }
         }
         text
@@ -92,42 +131,69 @@ impl LockFile {
 
     /// The number of the first line that is not one of a lock file, if there is one.
     fn parse(text: &str) -> Result<Self, usize> {
-        let mut entries = Vec::new();
+        let (mut file, mut last) = (Self::default(), Vec::new());
         for (number, line) in (1_usize..).zip(text.lines()) {
             let line = line.trim_end();
-            if !line.is_empty() && !line.starts_with('#') {
-                parse_line(&mut entries, line).ok_or(number)?;
+            if line == FORMAT {
+                file.says_readings = true;
+            } else if !line.is_empty() && !line.starts_with('#') {
+                parse_line(&mut file.entries, &mut last, line).ok_or(number)?;
             }
         }
-        Ok(Self(entries))
+        Ok(file)
     }
 }
 
-fn parse_line(entries: &mut Vec<Entry>, line: &str) -> Option<()> {
+/// Takes a line. `last` is the payload that was read last.
+fn parse_line(entries: &mut Vec<Entry>, last: &mut Vec<u8>, line: &str) -> Option<()> {
     if let Some(head) = line.strip_prefix("kind ") {
-        let (kind, rest) = head.split_once(" version ")?;
-        let (version, name) = rest.split_once(" name ")?;
-        let (category, type_id) = kind.split_once(':')?;
-        let (category, type_id) = (u8::from_str_radix(category, 16).ok()?, u16::from_str_radix(type_id, 16).ok()?);
-        entries.push(Entry {
-            kind: EventKind::try_custom(category, type_id).ok()?,
-            version: version.parse().ok()?,
-            name: name.to_owned(),
-            shape: Shape::new(),
-            aliases: BTreeSet::new(),
-            samples: BTreeSet::new(),
-        });
+        entries.push(parse_head(head)?);
         return Some(());
     }
     let (entry, line) = (entries.last_mut()?, line.strip_prefix("  ")?);
     if let Some(sample) = line.strip_prefix("= ") {
-        entry.samples.insert(bytes_of(sample)?);
+        *last = bytes_of(sample)?;
+        entry.samples.insert(last.clone());
+    } else if let Some(reading) = line.strip_prefix("> ") {
+        let (kind, payload) = match reading.split_once(' ') {
+            Some((kind, payload)) => (kind_of(kind)?, payload),
+            None => (entry.kind, reading),
+        };
+        entry.samples.get(last)?;
+        entry.readings.insert(last.clone(), Reading { kind, payload: bytes_of(payload)? });
     } else {
         let (path, what) = line.rsplit_once(": ")?;
         let path = if path == shown("") { "" } else { path };
         entry.shape.insert(path.to_owned(), what.to_owned());
     }
     Some(())
+}
+
+fn parse_head(head: &str) -> Option<Entry> {
+    let (kind, rest) = head.split_once(" version ")?;
+    let (version, name) = rest.split_once(" name ")?;
+    Some(Entry {
+        kind: kind_of(kind)?,
+        version: version.parse().ok()?,
+        name: name.to_owned(),
+        shape: Shape::new(),
+        aliases: BTreeSet::new(),
+        samples: BTreeSet::new(),
+        readings: BTreeMap::new(),
+    })
+}
+
+fn kind_of(text: &str) -> Option<EventKind> {
+    let (category, type_id) = text.split_once(':')?;
+    let (category, type_id) = (u8::from_str_radix(category, 16).ok()?, u16::from_str_radix(type_id, 16).ok()?);
+    EventKind::try_custom(category, type_id).ok()
+}
+
+fn digits_of(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }
 
 fn bytes_of(digits: &str) -> Option<Vec<u8>> {

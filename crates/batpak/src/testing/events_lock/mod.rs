@@ -3,13 +3,14 @@
 mod compare;
 mod file;
 mod questions;
+mod readings;
 mod shape;
 mod trace;
 
-use crate::EventPayload;
+use crate::{EventPayload, KindInfo};
 use compare::Comparison;
 use file::{Entry, LockFile};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -26,18 +27,23 @@ use std::path::{Path, PathBuf};
 /// The type is the enum of all events of the program. The file lies in the directory of the crate's `Cargo.toml` and is
 /// committed. It keeps the shape of each kind and version, and payloads as they were stored: each variant, options with
 /// and without a value, numbers at both ends. They are found by asking the `Deserialize` of the type, and written by
-/// its `Serialize`. The test decodes all of them, also those of older versions, with the types of today.
+/// its `Serialize`. The test decodes all of them, also those of older versions, with the types of today, and compares
+/// what they are read as with what the file says. So an `upcast` gives the same for the same payload each time.
 ///
 /// What fails is one of two things, and the message says which, where, and how to mend it:
 ///
 /// - A payload cannot be read: a field that is needed has another name, type or nesting, a variant is gone, an option
-///   became required. The change is taken back, or the type gets a new version and a function from the old one.
+///   became required. The change is taken back, or the type gets a new version and a function from the old one. A kind
+///   that has another name belongs here too: stores that hold it do not open.
 /// - A payload can be read and is another one: there is a new kind, a new version, a new optional field; or a field is
-///   gone. If that is meant, run the test once with `BATPAK_UPDATE_LOCK=1`, which writes the file.
+///   gone, or an older payload is read as something else. If that is meant, run the test once with
+///   `BATPAK_UPDATE_LOCK=1`, which writes the file.
 ///
-/// Of some types no value can be found by asking: those that check what they are made of, and those with
-/// `#[serde(flatten)]`, `untagged` or `tag`. The message says which; give a value, or several, behind the type:
-/// `events_lock!("events.lock", AppEvent, AppEvent::Invited(invitation))`.
+/// Of some types asking finds no value, or tells too little: those that check what they are made of, those with
+/// `#[serde(flatten)]`, `untagged` or `tag`, and those that take anything, such as `serde_json::Value`. The message says
+/// which; give a value of that kind behind the type, and one for each variant within:
+/// `events_lock!("events.lock", AppEvent, AppEvent::Invited(invitation))`. Of these, what no given value has is not
+/// seen.
 #[macro_export]
 macro_rules! events_lock {
     ($file:literal, $events:ty $(, $sample:expr)* $(,)?) => {{
@@ -49,6 +55,9 @@ macro_rules! events_lock {
         }
     }};
 }
+
+const ANYTHING: &str = "it takes anything (`untagged`, `flatten`, or a type such as `serde_json::Value`), so asking does \
+                        not tell what is stored there";
 
 /// Why [`events_lock!`](crate::events_lock) fails.
 #[derive(Debug, thiserror::Error)]
@@ -66,9 +75,10 @@ pub enum EventsLockError {
     /// There is no lock file yet.
     #[error("there is no lock file {}.\nRun this test once with BATPAK_UPDATE_LOCK=1 and commit the file.", .0.display())]
     Missing(PathBuf),
-    /// No value of a payload was found.
+    /// No value of a payload was found, or asking does not tell what is stored: one has to be given.
     #[error(
-        "no payload of {name} was found to keep: at {path}, {reason}\nGive one to `events_lock!`, behind the type."
+        "no payload of {name} was found to keep: at {path}, {reason}\nGive a value of it behind the type, and one for \
+         each variant within: `events_lock!(\"events.lock\", AppEvent, AppEvent::Invited(…))`."
     )]
     NoSample {
         /// The name of the kind.
@@ -105,46 +115,43 @@ pub fn check_events_lock<T: EventPayload>(file: &Path, samples: &[T], update: bo
     if let Some(text) = comparison.unreadable() {
         return Err(EventsLockError::Unreadable(text));
     }
-    let Some(text) = comparison.changed() else { return Ok(()) };
-    if !update {
-        return Err(EventsLockError::Changed(text));
+    match comparison.changed() {
+        Some(text) if !update => Err(EventsLockError::Changed(text)),
+        None if !update || locked.says_readings => Ok(()),
+        _ => Ok(locked.with::<T>(current).write(file)?),
     }
-    Ok(locked.with(current).write(file)?)
 }
 
 /// The newest versions, as they are now.
 fn current<T: EventPayload>(samples: &[T]) -> Result<Vec<Entry>, EventsLockError> {
-    T::KINDS
-        .iter()
-        .map(|info| {
-            let own = samples.iter().filter(|sample| sample.kind_info().kind == info.kind);
-            let given: BTreeSet<Vec<u8>> = own.map(|sample| encoded(sample, info.name)).collect::<Result<_, _>>()?;
-            let (kind, version, name) = (info.kind, info.version, info.name.to_owned());
-            match trace::trace::<T>(info) {
-                Ok(traced) => {
-                    let samples = traced.samples.into_iter().chain(given).collect();
-                    Ok(Entry { kind, version, name, shape: traced.shape, aliases: traced.aliases, samples })
-                }
-                Err(_) if !given.is_empty() => {
-                    let (shape, aliases) = (shape::of_samples(&given), BTreeSet::new());
-                    Ok(Entry { kind, version, name, shape, aliases, samples: given })
-                }
-                Err(fault) => {
-                    let (path, reason) = (shape::shown(&fault.path).to_owned(), fault.reason);
-                    Err(EventsLockError::NoSample { name: info.name, path, reason })
-                }
-            }
-        })
-        .collect()
+    T::KINDS.iter().map(|info| current_of(info, samples)).collect()
 }
 
-fn encoded<T: EventPayload>(sample: &T, name: &'static str) -> Result<Vec<u8>, EventsLockError> {
+fn current_of<T: EventPayload>(info: &KindInfo, samples: &[T]) -> Result<Entry, EventsLockError> {
+    let own = samples.iter().filter(|sample| sample.kind_info().kind == info.kind);
+    let given: BTreeSet<Vec<u8>> = own.map(|sample| encoded(sample, info)).collect::<Result<_, _>>()?;
+    let (shape, aliases, samples) = match trace::trace::<T>(info) {
+        Ok(traced) => match shape::takes_anything(&traced.shape) {
+            Some(path) if given.is_empty() => return Err(no_sample(info, path, ANYTHING)),
+            _ => (traced.shape, traced.aliases, &traced.samples | &given),
+        },
+        Err(fault) if given.is_empty() => return Err(no_sample(info, &fault.path, fault.reason)),
+        Err(_) => (shape::of_samples(&given), BTreeSet::new(), given),
+    };
+    let (kind, version, name, readings) = (info.kind, info.version, info.name.to_owned(), BTreeMap::new());
+    Ok(Entry { kind, version, name, shape, aliases, samples, readings })
+}
+
+/// A given value as it is stored.
+fn encoded<T: EventPayload>(sample: &T, info: &KindInfo) -> Result<Vec<u8>, EventsLockError> {
     let mut bytes = Vec::new();
-    match sample.encode(&mut bytes) {
-        Ok(()) => Ok(bytes),
-        Err(error) => {
-            let (path, reason) = (shape::shown("").to_owned(), error.to_string());
-            Err(EventsLockError::NoSample { name, path, reason })
-        }
+    sample.encode(&mut bytes).map_err(|error| no_sample(info, "", error.to_string()))?;
+    match T::decode(info.kind, info.version, &bytes) {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(no_sample(info, "", trace::not_read(&error))),
     }
+}
+
+fn no_sample(info: &KindInfo, path: &str, reason: impl Into<String>) -> EventsLockError {
+    EventsLockError::NoSample { name: info.name, path: shape::shown(path).to_owned(), reason: reason.into() }
 }

@@ -9,6 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) type Shape = BTreeMap<String, String>;
 
+/// How a value is called that may be of any type.
+pub(super) const ANYTHING: &str = "anything";
+
+/// The first path at which anything is taken.
+pub(super) fn takes_anything(shape: &Shape) -> Option<&str> {
+    shape.iter().find(|(_, text)| text.ends_with(ANYTHING)).map(|(path, _)| path.as_str())
+}
+
 /// The path of a field, or of a position in a tuple.
 pub(super) fn field(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }

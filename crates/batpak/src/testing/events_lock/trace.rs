@@ -1,8 +1,8 @@
 //! Finding payloads of a type by asking its `Deserialize`.
 
 use super::questions::{Extreme, Fault, OPTIONAL, Plan, Run};
-use super::shape::{Shape, field};
-use crate::{EventPayload, KindInfo};
+use super::shape::{ANYTHING, Shape, field};
+use crate::{EventPayload, KindInfo, PayloadError};
 use serde::de::value::StrDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
@@ -108,11 +108,14 @@ fn attempt<T: EventPayload>(info: &KindInfo, run: &mut Run<'_>) -> Result<Vec<u8
     value.encode(&mut sample).map_err(Fault::custom)?;
     match T::decode(info.kind, info.version, &sample) {
         Ok(_) => Ok(sample),
-        Err(error) => {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            Err(Fault::custom(format_args!("what it writes it does not read: {}", cause.unwrap_or_default())))
-        }
+        Err(error) => Err(Fault::custom(not_read(&error))),
     }
+}
+
+/// Says that a value is written, and what is written is not read.
+pub(super) fn not_read(error: &PayloadError) -> String {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    format!("what it writes it does not read: {}", cause.unwrap_or_default())
 }
 
 /// Answers what is asked at a path.
@@ -268,7 +271,7 @@ impl<'de> Deserializer<'de> for Tracer<'_, '_> {
 
     fn deserialize_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Fault> {
         let kinds = [0, 1, 2, 3, 4, 5];
-        match self.choose("anything", &kinds, &kinds) {
+        match self.choose(ANYTHING, &kinds, &kinds) {
             0 => visitor.visit_unit(),
             1 => visitor.visit_str("sample"),
             2 => visitor.visit_u64(1),
