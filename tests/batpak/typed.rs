@@ -57,7 +57,7 @@ fn an_old_program_opens_a_store_with_newer_versions_and_appends_its_own() {
     let read: Vec<_> = old.events(&Region::all()).typed::<SentOnce>().collect();
     assert!(matches!(
         &read[..],
-        [Err(StoreError::Payload { source: PayloadError::NewerVersion { version: 2, known: 1, .. }, .. }), Ok(_)]
+        [Err(StoreError::Payload { error: PayloadError::NewerVersion { version: 2, known: 1, .. }, .. }), Ok(_)]
     ));
     let read = old.events(&Region::all()).typed::<Sent>().map(|event| event.expect("both").event.payload().grams);
     assert_eq!(read.collect::<Vec<_>>(), [5, 6]);
