@@ -448,7 +448,7 @@ fn an_event_that_is_read_as_another_kind_is_told() {
         #[batpak(type_id = 2, name = "order.paid")]
         Paid { number: u32 },
     }
-    order! { struct First {} }
+    order! { #[derive(Clone, Copy)] struct First {} }
     impl Before {
         fn from_v1(old: First) -> Self {
             Self::Placed { number: old.number }

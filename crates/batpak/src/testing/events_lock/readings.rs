@@ -98,7 +98,7 @@ impl Reread<'_> {
 }
 
 /// Payloads of a version that are read as something else than before; the longest first.
-fn reread<'e, T: EventPayload>(entry: &'e Entry) -> Vec<Reread<'e>> {
+fn reread<T: EventPayload>(entry: &Entry) -> Vec<Reread<'_>> {
     let reads = entry.samples.iter().filter_map(|sample| {
         let (was, is) = (entry.reading(sample), Reading::of::<T>(entry, sample).ok()?);
         (!is.is_like(&was)).then_some(Reread { sample, was, is })
