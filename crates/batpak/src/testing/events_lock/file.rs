@@ -33,18 +33,13 @@ pub(super) struct Entry {
 impl Entry {
     /// What the file says a sample is read as.
     pub(super) fn reading(&self, sample: &[u8]) -> Reading {
-        self.readings.get(sample).cloned().unwrap_or_else(|| self.unchanged(sample))
-    }
-
-    /// A sample that is read as itself.
-    pub(super) fn unchanged(&self, sample: &[u8]) -> Reading {
-        Reading { kind: self.kind, payload: sample.to_vec() }
+        self.readings.get(sample).cloned().unwrap_or_else(|| Reading(sample.to_vec()))
     }
 
     fn read_anew<T: EventPayload>(&mut self) {
         let reads = self.samples.iter().filter_map(|sample| {
             let reading = Reading::of::<T>(self, sample).ok()?;
-            (reading != self.unchanged(sample)).then(|| (sample.clone(), reading))
+            (reading.0 != *sample).then(|| (sample.clone(), reading))
         });
         self.readings = reads.collect();
     }
@@ -120,9 +115,8 @@ impl LockFile {
             }
             for sample in samples {
                 let _ = writeln!(text, "  = {}", digits_of(sample));
-                if let Some(Reading { kind, payload }) = entry.readings.get(sample) {
-                    let other = if *kind == entry.kind { String::new() } else { format!("{kind} ") };
-                    let _ = writeln!(text, "  > {other}{}", digits_of(payload));
+                if let Some(Reading(payload)) = entry.readings.get(sample) {
+                    let _ = writeln!(text, "  > {}", digits_of(payload));
                 }
             }
         }
@@ -155,12 +149,8 @@ fn parse_line(entries: &mut Vec<Entry>, last: &mut Vec<u8>, line: &str) -> Optio
         *last = bytes_of(sample)?;
         entry.samples.insert(last.clone());
     } else if let Some(reading) = line.strip_prefix("> ") {
-        let (kind, payload) = match reading.split_once(' ') {
-            Some((kind, payload)) => (kind_of(kind)?, payload),
-            None => (entry.kind, reading),
-        };
         entry.samples.get(last)?;
-        entry.readings.insert(last.clone(), Reading { kind, payload: bytes_of(payload)? });
+        entry.readings.insert(last.clone(), Reading(bytes_of(reading)?));
     } else {
         let (path, what) = line.rsplit_once(": ")?;
         let path = if path == shown("") { "" } else { path };

@@ -3,7 +3,6 @@
 use super::file::{Entry, LockFile};
 use crate::EventPayload;
 use crate::store::payload_to_json;
-use batpak_core::EventKind;
 use serde_json::Value;
 use std::cmp::Reverse;
 use std::error::Error;
@@ -18,13 +17,9 @@ const MEND: &str = "Mend it: take the change back, so that these payloads are re
                     BATPAK_UPDATE_LOCK=1, only if that is meant.\n";
 const UNKNOWN: &str = "  the file does not say yet as what older payloads are read\n";
 
-/// What a payload is read as.
+/// What a payload is read as, written again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reading {
-    /// Another one than that of the payload, if an `upcast` makes another event of it.
-    pub(super) kind: EventKind,
-    pub(super) payload: Vec<u8>,
-}
+pub(super) struct Reading(pub(super) Vec<u8>);
 
 impl Reading {
     /// What a payload of a version is read as today, or why it is not.
@@ -33,35 +28,26 @@ impl Reading {
             .map_err(|error| error.source().map_or_else(|| error.to_string(), ToString::to_string))?;
         let mut payload = Vec::new();
         value.encode(&mut payload).map_err(|error| format!("it is read as a value that cannot be written: {error}"))?;
-        Ok(Self { kind: value.kind_info().kind, payload })
+        Ok(Self(payload))
     }
 
     /// Whether it is the same value. The order of fields does not count.
     fn is_like(&self, other: &Self) -> bool {
-        self == other || (self.kind == other.kind && self.json().is_some_and(|json| Some(json) == other.json()))
+        self == other || self.json().is_some_and(|json| Some(json) == other.json())
     }
 
     /// Whether there is all that was there before, and more.
     fn extends(&self, before: &Self) -> bool {
-        let both = self.json().zip(before.json());
-        self.kind == before.kind && both.is_some_and(|(is, was)| holds(&is, &was))
+        self.json().zip(before.json()).is_some_and(|(is, was)| holds(&is, &was))
     }
 
     fn json(&self) -> Option<Value> {
-        payload_to_json(&self.payload).ok()
+        payload_to_json(&self.0).ok()
     }
 
     /// In a message, beside the payload that is read.
-    fn shown<T: EventPayload>(&self, entry: &Entry, sample: &[u8]) -> String {
-        if *self == entry.unchanged(sample) {
-            return "the same".to_owned();
-        }
-        let payload = shown(&self.payload);
-        match T::info_of(self.kind) {
-            _ if self.kind == entry.kind => payload,
-            Some(info) => format!("{} {payload}", info.name),
-            None => format!("{} {payload}", self.kind),
-        }
+    fn shown(&self, sample: &[u8]) -> String {
+        if self.0 == sample { "the same".to_owned() } else { shown(&self.0) }
     }
 }
 
@@ -122,9 +108,9 @@ pub(super) fn differences<T: EventPayload>(locked: &LockFile, entry: &Entry, oth
     for Reread { sample, was, is } in &told {
         let _ = writeln!(lines, "  stored: {}", shown(sample));
         if locked.says_readings {
-            let _ = writeln!(lines, "  was read as: {}", was.shown::<T>(entry, sample));
+            let _ = writeln!(lines, "  was read as: {}", was.shown(sample));
         }
-        let _ = writeln!(lines, "  is read as: {}", is.shown::<T>(entry, sample));
+        let _ = writeln!(lines, "  is read as: {}", is.shown(sample));
     }
     if all.len() > told.len() {
         let _ = writeln!(lines, "  and {} more that are read as something else", all.len() - told.len());
@@ -142,7 +128,7 @@ pub(super) fn of_new_version<T: EventPayload>(locked: &LockFile, new: &Entry) ->
             continue;
         };
         let _ = writeln!(lines, "  version {}, stored: {}", entry.version, shown(sample));
-        let _ = writeln!(lines, "    is read as: {}", is.shown::<T>(entry, sample));
+        let _ = writeln!(lines, "    is read as: {}", is.shown(sample));
     }
     lines
 }
