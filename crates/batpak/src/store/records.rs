@@ -125,32 +125,51 @@ impl BypassRecord {
     }
 }
 
-/// What the derive would write if the kind were not kept for the store.
-macro_rules! impl_payload {
-    ($record:ty, $name:literal, $fields:expr) => {
-        impl EventPayload for $record {
-            const KINDS: &'static [KindInfo] =
-                &[KindInfo { kind: Self::KIND, version: 1, name: $name, fields: &$fields }];
+impl EventPayload for DenialRecord {
+    const KINDS: &'static [KindInfo] = &[KindInfo {
+        kind: Self::KIND,
+        version: 1,
+        name: "batpak.denied",
+        fields: &["gate", "code", "message", "context", "events", "event_count"],
+    }];
 
-            const KIND_LIST: &'static [EventKind] = &[Self::KIND];
+    const KIND_LIST: &'static [EventKind] = &[Self::KIND];
 
-            fn kind_info(&self) -> &'static KindInfo {
-                &Self::KINDS[0]
-            }
+    fn kind_info(&self) -> &'static KindInfo {
+        &Self::KINDS[0]
+    }
 
-            fn write_to<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                self.serialize(to)
-            }
+    fn write_to<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.serialize(to)
+    }
 
-            fn read_from<'de, D: Deserializer<'de>>(_: EventKind, _: u16, from: D) -> Result<Self, D::Error> {
-                Self::deserialize(from)
-            }
-        }
-    };
+    fn read_from<'de, D: Deserializer<'de>>(_: EventKind, _: u16, from: D) -> Result<Self, D::Error> {
+        Self::deserialize(from)
+    }
 }
 
-impl_payload!(DenialRecord, "batpak.denied", ["gate", "code", "message", "context", "events", "event_count"]);
-impl_payload!(BypassRecord, "batpak.bypassed", ["reason", "gates_skipped", "event_count"]);
+impl EventPayload for BypassRecord {
+    const KINDS: &'static [KindInfo] = &[KindInfo {
+        kind: Self::KIND,
+        version: 1,
+        name: "batpak.bypassed",
+        fields: &["reason", "gates_skipped", "event_count"],
+    }];
+
+    const KIND_LIST: &'static [EventKind] = &[Self::KIND];
+
+    fn kind_info(&self) -> &'static KindInfo {
+        &Self::KINDS[0]
+    }
+
+    fn write_to<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.serialize(to)
+    }
+
+    fn read_from<'de, D: Deserializer<'de>>(_: EventKind, _: u16, from: D) -> Result<Self, D::Error> {
+        Self::deserialize(from)
+    }
+}
 
 fn outer_cause(item: &BatchAppendItem) -> Option<EventId> {
     match item.cause {
