@@ -116,7 +116,7 @@ pub struct SalvageReport {
 /// assert_eq!(store.verify_chain()?.events, 3);
 /// assert_eq!(store.head()?, head);
 /// assert_eq!(store.read(2)?.event.payload(), &2);
-/// assert!(matches!(store.read(0), Err(StoreError::Erased { sequence: 0 })));
+/// assert!(matches!(store.read(0), Err(StoreError::Lost { sequence: 0 })));
 /// assert_eq!(store.query(&Region::scope(LOST))?.len(), 1);
 /// # store.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
