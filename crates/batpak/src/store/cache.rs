@@ -186,7 +186,6 @@ impl Shared {
     where
         T: EventSourced + Clone + Send + Sync + 'static,
     {
-        self.check_kinds(T::Input::known_kinds())?;
         let states = self.states.of_type::<T>();
         let known = states.stripe(region).get(region);
         // Before the watermark is read: the state is as new as that at least.
@@ -198,8 +197,11 @@ impl Shared {
         }
         let mut kept = known.unwrap_or(Kept { state: None, next: 0, at: now });
         kept.at = now;
-        let Kept { state, next, .. } = &mut kept;
-        advance(self, region, next, self.visible(), |record| take_shared(state, record))?;
+        let (Kept { state, next, .. }, end) = (&mut kept, self.visible());
+        if *next < end {
+            self.check_kinds(T::Input::known_kinds())?;
+        }
+        advance(self, region, next, end, |record| take_shared(state, record))?;
         states.stripe(region).put(region, kept.clone());
         Ok(kept)
     }

@@ -42,7 +42,10 @@ impl Table {
 
     /// Refuses a kind that has another name, and a name that is that of another kind.
     fn check(&self, kind: EventKind, name: &str) -> Result<(), StoreError> {
-        if let Some(named) = self.kinds.get(&kind).filter(|named| *named.name != *name) {
+        if let Some(named) = self.kinds.get(&kind) {
+            if *named.name == *name {
+                return Ok(());
+            }
             let (stored, program) = (named.name.to_string(), name.to_owned());
             return Err(StoreError::KindHasOtherName { kind, stored, program });
         }
